@@ -1,0 +1,164 @@
+"""The network of the book, its variants and their initial weights."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+def nin_block(in_channels, out_channels, kernel_size, strides, padding, num_1x1=2):
+    """A convolution, then 1×1 convolutions that keep its channels, each followed by a ReLU (Lin et al. 2013)."""
+    layers = [nn.Conv2d(in_channels, out_channels, kernel_size, strides, padding), nn.ReLU()]
+    for _ in range(num_1x1):
+        layers += [nn.Conv2d(out_channels, out_channels, kernel_size=1), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def nin(in_channels=1, num_classes=10):
+    """The network of d2l, section 7.3: images (n, in_channels, 224, 224) to logits (n, num_classes)."""
+    net = nn.Sequential(
+        nin_block(in_channels, 96, kernel_size=11, strides=4, padding=0),
+        nn.MaxPool2d(3, stride=2),
+        nin_block(96, 256, kernel_size=5, strides=1, padding=2),
+        nn.MaxPool2d(3, stride=2),
+        nin_block(256, 384, kernel_size=3, strides=1, padding=1),
+        nn.MaxPool2d(3, stride=2),
+        nn.Dropout(0.5),
+        nin_block(384, num_classes, kernel_size=3, strides=1, padding=1),  # one class map per class
+        nn.AdaptiveAvgPool2d((1, 1)),  # (n, num_classes, 5, 5) -> (n, num_classes, 1, 1)
+        nn.Flatten(),
+    )
+    net.register_forward_pre_hook(check_images)  # a wrong image gets a clear message
+    return net
+
+
+def check_images(net, args):
+    """Raise ValueError unless args[0] is a batch of images (n, c, h, w) that `net` can take."""
+    shape, channels = tuple(args[0].shape), net[0][0].in_channels
+    if len(shape) != 4 or shape[1] != channels:
+        raise ValueError(f"The network takes images of shape (n, {channels}, height, width), not {shape}. "
+                         f"One image alone needs a batch axis: image[None].")
+    if min(shape[2:]) < SMALLEST:
+        raise ValueError(f"The network takes images of at least {SMALLEST}×{SMALLEST} pixels, not "
+                         f"{shape[2]}×{shape[3]}: enlarge them first, as with nin.data.enlarge(images, 224).")
+
+
+SMALLEST = 67  # an 11×11 window with stride 4, then three 3×3 pools with stride 2, leave one position
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What an exercise changes in the network; the defaults are `nin()`."""
+
+    num_1x1: int = 2  # convolutions after the first one of each block
+    window: int = 1  # their window; 3 puts 3×3s in their place
+    head: str = "block"  # see `head`
+    linear_logits: bool = False  # no ReLU after the last convolution
+    batch_norm: bool = False  # after every convolution before the dropout
+    width: float = 1.0  # multiplies 96, 256 and 384
+    depth: int = 1  # blocks before each pool, in VGG's manner
+    dropout: float = 0.5
+    in_channels: int = 1
+    num_classes: int = 10
+
+    def __post_init__(self):
+        if self.head not in HEADS:
+            raise ValueError(f"head must be one of {', '.join(HEADS)}, not {self.head!r}")
+        if self.window not in (1, 3):
+            raise ValueError(f"window must be 1 or 3, not {self.window}")
+        if self.num_1x1 < 0 or self.width <= 0 or self.depth < 1 or not 0 <= self.dropout < 1:
+            raise ValueError(f"num_1x1 ≥ 0, width > 0, depth ≥ 1 and 0 ≤ dropout < 1 are needed: {self}")
+
+
+HEADS = ("block", "3x3", "1x1", "gradual", "fc", "fc-4096")
+
+
+def build(variant=Variant()):
+    """The network of a Variant: layers 0 to 6 are the body, from 7 on the head. Weights are torch's defaults."""
+    c1, c2, c3 = (max(1, round(variant.width * c)) for c in (96, 256, 384))
+    stages = []
+    for c_in, c_out, kernel_size, strides, padding in [
+            (variant.in_channels, c1, 11, 4, 0), (c1, c2, 5, 1, 2), (c2, c3, 3, 1, 1)]:
+        stage = _block(c_in, c_out, kernel_size, strides, padding, variant)
+        for _ in range(variant.depth - 1):
+            stage.extend(_block(c_out, c_out, 3, 1, 1, variant))
+        stages += [stage, nn.MaxPool2d(3, stride=2)]
+    net = nn.Sequential(*stages, nn.Dropout(variant.dropout), *_head(c3, variant))
+    net.register_forward_pre_hook(check_images)
+    return net
+
+
+def _block(c_in, c_out, kernel_size, strides, padding, variant):
+    """`nin_block` with the variant's window and batch norm."""
+    block = nn.Sequential()
+    for i in range(1 + variant.num_1x1):
+        block.append(nn.Conv2d(c_in, c_out, kernel_size, strides, padding) if i == 0 else
+                     nn.Conv2d(c_out, c_out, variant.window, padding=variant.window // 2))
+        if variant.batch_norm:
+            block.append(nn.BatchNorm2d(c_out))
+        block.append(nn.ReLU())
+    return block
+
+
+def _head(channels, variant):
+    """From (n, channels, 5, 5) to logits (n, num_classes); the last ReLU goes where the logits are linear.
+
+    block    the NiN block of the section           3x3, 1x1   one convolution, in one step
+    gradual  a 3×3 to 128 channels, 1×1s to 32 and on       fc   the block, then a layer over its 5×5 maps
+    fc-4096  no class maps: AlexNet's 4096 hidden units on the flattened representation
+    """
+    classes = variant.num_classes
+    if variant.head == "fc-4096":
+        return [nn.Sequential(nn.Flatten(), nn.Linear(channels * 25, 4096), nn.ReLU(), nn.Dropout(variant.dropout),
+                              nn.Linear(4096, classes))]
+    if variant.head == "gradual":
+        maps = nn.Sequential(nn.Conv2d(channels, 128, 3, padding=1), nn.ReLU(), nn.Conv2d(128, 32, 1), nn.ReLU(),
+                             nn.Conv2d(32, classes, 1), nn.ReLU())
+    elif variant.head in ("3x3", "1x1"):
+        window = int(variant.head[0])
+        maps = nn.Sequential(nn.Conv2d(channels, classes, window, padding=window // 2), nn.ReLU())
+    else:
+        plain = Variant(num_1x1=variant.num_1x1, window=variant.window)  # no batch norm on the class maps
+        maps = _block(channels, classes, 3, 1, 1, plain)
+    if variant.head == "fc":
+        return [maps, nn.Flatten(), nn.Linear(25 * classes, classes)]
+    if variant.linear_logits:
+        maps = maps[:-1]
+    return [maps, nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten()]
+
+
+def xavier(net):
+    """d2l's initialisation, in place: Xavier-uniform weights (Glorot & Bengio 2010), torch's default biases."""
+    for layer in net.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.xavier_uniform_(layer.weight)
+    return net
+
+
+def kaiming(net):
+    """Kaiming-normal weights for ReLUs (He et al. 2015) and zero biases, in place."""
+    for layer in net.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+    return net
+
+
+INITIALISATIONS = {"xavier": xavier, "kaiming": kaiming}
+
+
+@torch.no_grad()
+def class_maps(net, images):
+    """The maps that global average pooling averages: (n, num_classes, 5, 5) for 224×224 images, in eval mode."""
+    if not any(isinstance(layer, nn.AdaptiveAvgPool2d) for layer in net):
+        raise ValueError("this network has no class maps: its head does not end in global average pooling")
+    was_training = net.training
+    net.eval()
+    maps = net[:-2](images)
+    net.train(was_training)
+    return maps
+
+
+def dead_maps(net, images):
+    """How many class maps are 0 at every position of every image: their ReLU passes no gradient."""
+    return int((class_maps(net, images).amax(dim=(0, 2, 3)) == 0).sum())

@@ -1,0 +1,117 @@
+"""Drawings of the book: data in, matplotlib Axes out. Colours: Okabe & Ito's, told apart by colour-blind readers."""
+
+import math
+
+import matplotlib.pyplot as plt
+from matplotlib import patches
+
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#7F7F7F")
+COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY)
+
+
+def style():
+    """Set matplotlib's defaults for the book: readable at 390 pixels, white behind the axes."""
+    plt.rcParams.update({
+        "figure.dpi": 110, "savefig.dpi": 110, "figure.facecolor": "white", "font.size": 11,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
+        "axes.axisbelow": True, "axes.prop_cycle": plt.cycler(color=COLOURS), "legend.frameon": False,
+        "figure.constrained_layout.use": True, "image.cmap": "gray"})
+
+
+def stack(ax, rows, title, width=1.0):
+    """A network as boxes from its input at the bottom to its output at the top: rows of (text, colour or None)."""
+    for i, (text, colour) in enumerate(rows):
+        box = patches.FancyBboxPatch((0, i * 1.25), width, 1, boxstyle="round,pad=0,rounding_size=0.06",
+                                     facecolor=(colour or "#FFFFFF") + "40", edgecolor=colour or GREY)
+        ax.add_patch(box)
+        ax.text(width / 2, i * 1.25 + 0.5, text, ha="center", va="center", fontsize=8.5)
+        if i:
+            ax.annotate("", (width / 2, i * 1.25), (width / 2, i * 1.25 - 0.25),
+                        arrowprops={"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0})
+    ax.set(xlim=(-0.05, width + 0.05), ylim=(-0.2, len(rows) * 1.25), title=title)
+    ax.axis("off")
+    return ax
+
+
+def images(axes, pictures, titles=()):
+    """Grey images (n, 28, 28) or (n, 1, 28, 28), one to an axes of the flat sequence `axes`."""
+    for i, ax in enumerate(axes):
+        ax.axis("off")
+        if i < len(pictures):
+            ax.imshow(pictures[i].squeeze(), vmin=0, vmax=255 if pictures[i].max() > 1 else 1)
+        if i < len(titles):
+            ax.set_title(titles[i], fontsize=9)
+    return axes
+
+
+def maps(axes, image, class_maps, titles, highlight=()):
+    """Class maps (k, h, w) over one image, all in the same colours; returns the last overlay, for a colour bar."""
+    limit = max(float(abs(class_maps).max()), 1e-12)
+    size = image.shape[-1]
+    for i, ax in enumerate(axes):
+        ax.imshow(image.squeeze(), extent=(0, size, size, 0), vmin=0)
+        shown = ax.imshow(class_maps[i], extent=(0, size, size, 0), cmap="PuOr_r", vmin=-limit, vmax=limit, alpha=0.65)
+        ax.set_title(titles[i], fontsize=9, fontweight="bold" if i in highlight else "normal",
+                     color=BLUE if i in highlight else "black")
+        ax.axis("off")
+    return shown
+
+
+def losses(ax, curves, window=20, num_classes=10):
+    """Training losses per step, {label: values}, each the mean of `window` steps, with the line at ln(num_classes)."""
+    for label, values in curves.items():
+        n = min(window, len(values))
+        smooth = [sum(values[i:i + n]) / n for i in range(len(values) - n + 1)]
+        ax.plot(range(n, len(values) + 1), smooth, label=label)
+    ax.axhline(math.log(num_classes), color=GREY, linestyle="--", linewidth=1)
+    ax.annotate(f"ln {num_classes}", (1, math.log(num_classes)), xycoords=("axes fraction", "data"),
+                xytext=(-4, 3), textcoords="offset points", ha="right", color=GREY)
+    ax.set(xlabel="step", ylabel="cross-entropy (nats)", ylim=(0, None))
+    ax.legend()
+    return ax
+
+
+def confusion(ax, matrix, classes):
+    """Counts (k, k): rows are the true classes, columns the predicted ones; the diagonal's colour is left out."""
+    off = matrix.copy().astype(float)
+    off[range(len(off)), range(len(off))] = 0
+    ax.imshow(off, cmap="Blues")
+    for i, row in enumerate(matrix):
+        for j, count in enumerate(row):
+            if count:
+                ax.text(j, i, int(count), ha="center", va="center", fontsize=8,
+                        color="white" if off[i, j] > 0.6 * max(off.max(), 1) else "black",
+                        fontweight="bold" if i == j else "normal")
+    ax.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    ax.set_yticks(range(len(classes)), classes)
+    ax.set(xlabel="predicted class", ylabel="true class")
+    ax.grid(False)
+    return ax
+
+
+def dots(ax, groups, label="test accuracy (%)"):
+    """Every run a dot, with mean and 95% interval: {variant: (values, Interval)}, the first variant on top."""
+    for row, (name, (values, interval)) in enumerate(groups.items()):
+        ax.plot(values, [row] * len(values), "o", color=SKY, alpha=0.6, markersize=5)
+        if not math.isnan(interval.low):
+            ax.plot([interval.low, interval.high], [row, row], color=BLUE, linewidth=3, solid_capstyle="butt")
+        ax.plot(interval.mean, row, "D", color=BLUE, markersize=6)
+    ax.set_yticks(range(len(groups)), [f"{name} (n = {interval.n})" for name, (_, interval) in groups.items()])
+    ax.set(xlabel=label, ylim=(len(groups) - 0.5, -0.5))
+    return ax
+
+
+def bars(ax, parts, unit, scale=1.0):
+    """Stacked horizontal bars: {row: {part: value}}, values divided by `scale` and labelled in `unit`."""
+    names = list(dict.fromkeys(part for row in parts.values() for part in row))
+    for row, values in enumerate(parts.values()):
+        left = 0.0
+        for part, value in values.items():
+            ax.barh(row, value / scale, left=left, color=COLOURS[names.index(part) % len(COLOURS)],
+                    label=part if part not in ax.get_legend_handles_labels()[1] else None)
+            left += value / scale
+    ax.set_yticks(range(len(parts)), list(parts))
+    ax.set(xlabel=unit, ylim=(len(parts) - 0.5, -0.5))
+    ax.legend()
+    return ax

@@ -1,0 +1,161 @@
+"""The runs that a chapter's claims rest on: which ones, recorded one JSON line each, and read back.
+
+    python -m nin.record CHAPTER --seeds N      trains what is missing; safe to stop and start again
+"""
+
+import argparse
+import datetime
+import hashlib
+import json
+import os
+import platform
+import sys
+import warnings
+from dataclasses import asdict, replace
+from pathlib import Path
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+def studies():
+    """All studies, by the name of the chapter that shows them."""
+    from .studies import STUDIES  # torch is needed to record, not to read
+
+    return STUDIES
+
+
+def recipe_id(recipe):
+    """What tells two recipes apart, their seeds left out."""
+    fields = {name: value for name, value in recipe.items() if name != "seed"}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def load(chapter, folder=RESULTS, scale="full"):
+    """The recorded runs of a chapter as a list of dicts; empty where nothing is recorded yet."""
+    path = Path(folder) / f"{chapter}.jsonl"
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    runs = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            runs.append(json.loads(line)) if line else None
+        except json.JSONDecodeError:
+            warnings.warn(f"{path.name}, line {number} is not a whole record, as after an interruption: left out; "
+                          f"recording again adds its run")
+    return [run for run in runs if run["scale"] == scale]
+
+
+def by_label(runs):
+    """Recorded runs grouped by variant, in the order of their first appearance."""
+    groups = {}
+    for run in runs:
+        groups.setdefault(run["label"], []).append(run)
+    return groups
+
+
+def not_recorded(chapter):
+    """What a chapter says where its runs are missing: the command that records them."""
+    return f"**Not yet recorded.** On a machine with a GPU, in `book/`: `python -m nin.record {chapter}`"
+
+
+def missing(study, chapter, seeds, scale, folder=RESULTS):
+    """(label, recipe) of the runs still to be trained, every variant's first seed before any second."""
+    done = {(run["label"], run["recipe"]["seed"], recipe_id(run["recipe"]))
+            for run in load(chapter, folder, scale.name)}
+    wanted = ((label, replace(scale.fit(recipe), seed=seed))
+              for seed in range(seeds) for label, recipe in study.recipes.items())
+    return [(label, recipe) for label, recipe in wanted
+            if (label, recipe.seed, recipe_id(asdict(recipe))) not in done]
+
+
+def append(run, path):
+    """Add one run as one line, on the disk before this returns; mends a last line that an interruption cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write(json.dumps(run, ensure_ascii=False).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def record_one(label, recipe, sets, scale):
+    """Train one run and return what is kept of it."""
+    import torch
+
+    from . import compare, model, resources
+    from .data import enlarge, to_float
+    from .scale import device, device_name
+    from .training import INITIALISATIONS, Diverged, fastest, train
+
+    train_set, test_set = sets
+    speed, images = fastest(), enlarge(to_float(test_set.images[:48])).to(device())
+    torch.manual_seed(recipe.seed)
+    net = INITIALISATIONS[recipe.init](model.build(recipe.variant)).to(device())
+    maps = recipe.variant.head not in ("fc", "fc-4096") and not recipe.variant.linear_logits
+    line = {"label": label, "scale": scale, "recipe": asdict(recipe), "speed": asdict(speed), "device": device_name(),
+            "torch": torch.__version__, "python": platform.python_version(), "date": str(datetime.date.today()),
+            "train_images": len(train_set), "test_images": len(test_set),
+            "parameters": resources.parameter_count(net),
+            "dead_maps_before": model.dead_maps(net, images) if maps else None}
+    try:
+        run = train(recipe, train_set, test_set, speed)
+    except Diverged as error:
+        return {**line, "diverged": str(error), "history": [], "collapsed": True}
+    if run.interrupted:
+        raise KeyboardInterrupt
+    return {**line, "history": run.history, "collapsed": compare.collapsed(run.history),
+            "losses": [round(sum(part) / len(part), 5) for part in _parts(run.losses, 20)],  # means of 20 steps
+            "dead_maps_after": model.dead_maps(run.net, images) if maps else None,
+            "images_per_second": run.images_per_second}
+
+
+def _parts(values, n):
+    return [values[i:i + n] for i in range(0, len(values), n)]
+
+
+def record(chapter, seeds=None, folder=RESULTS):
+    """Train and append every missing run of a chapter's study at the present scale; returns how many."""
+    from .data import hold_out
+    from .data import load as load_data
+    from .scale import current
+
+    scale, study = current(), studies()[chapter]
+    todo = missing(study, chapter, seeds or study.seeds, scale, folder)
+    print(f"{chapter}: {len(todo)} runs to record at scale {scale}", file=sys.stderr)
+    if not todo:
+        return 0
+    train_set, test_set = load_data(train=True), load_data(train=False)
+    if study.validation:
+        train_set, test_set = hold_out(train_set)
+    sets = train_set.take(scale.train_images), test_set.take(scale.test_images)
+    for number, (label, recipe) in enumerate(todo, start=1):
+        run = record_one(label, recipe, sets, scale.name)
+        append(run, Path(folder) / f"{chapter}.jsonl")
+        last = run["history"][-1] if run["history"] else {}
+        print(f"{number}/{len(todo)} {label}, seed {recipe.seed}: test accuracy {last.get('test_acc', float('nan')):.4f}"
+              f"{', collapsed' if run['collapsed'] else ''}", file=sys.stderr)
+    return len(todo)
+
+
+def main(arguments=None):
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m nin.record", description=__doc__.split("\n")[0])
+    parser.add_argument("chapter", choices=["all", *studies()])
+    parser.add_argument("--seeds", type=int, help="seeds per variant (default: the study's own number)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the .jsonl files")
+    options = parser.parse_args(arguments)
+    if options.seeds is not None and options.seeds < 1:
+        parser.error("--seeds must be at least 1")
+    try:
+        for chapter in studies() if options.chapter == "all" else [options.chapter]:
+            record(chapter, options.seeds, options.results)
+    except KeyboardInterrupt:
+        sys.exit("stopped: every finished run is recorded; the same command goes on from here")
+
+
+if __name__ == "__main__":
+    main()

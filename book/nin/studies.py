@@ -1,0 +1,79 @@
+"""Which runs each chapter's comparisons rest on."""
+
+from dataclasses import dataclass, replace
+
+from .model import Variant
+from .training import SECTION, SOUND, Recipe
+
+
+@dataclass(frozen=True)
+class Study:
+    """Named recipes to be compared over seeds."""
+
+    question: str
+    recipes: dict  # label: Recipe
+    seeds: int  # enough for the effect that the question is about
+    validation: bool = False  # accuracies on 5,000 held-out training images instead of the test set
+
+
+def _variants(recipes, variants):
+    """Every variant under every recipe, labelled "variant, recipe"; a recipe's own linear logits and norm stay."""
+    return {f"{label}, {name}": replace(recipe, variant=replace(recipe.variant, **changes))
+            for name, recipe in recipes.items() for label, changes in variants.items()}
+
+
+def _ladder():
+    """One lever more on every rung; a lever that turned out not to help is shown by its rung."""
+    rungs, recipe = {"the section": SECTION}, SECTION
+    for label, changes in [
+            ("lr 0.05", {"lr": 0.05}),
+            ("Kaiming", {"init": "kaiming"}),
+            ("linear logits", {"variant": Variant(linear_logits=True)}),
+            ("momentum 0.9", {"momentum": 0.9, "lr": 0.02}),
+            ("one-cycle", {"schedule": "one-cycle", "lr": 0.05}),
+            ("weight decay 5e-4", {"weight_decay": 5e-4}),
+            ("batch norm", {"variant": Variant(linear_logits=True, batch_norm=True)}),
+            ("flips", {"flips": True}),
+            ("shifts of 2", {"shift": 2}),
+            ("label smoothing 0.1", {"label_smoothing": 0.1}),
+            ("20 epochs", {"num_epochs": 20})]:
+        recipe = replace(recipe, **changes)
+        rungs[f"+ {label}"] = recipe
+    rungs["the notes: lr 0.05, 20 epochs"] = replace(SECTION, lr=0.05, num_epochs=20)
+    rungs["half as wide"] = replace(recipe, variant=replace(recipe.variant, width=0.5))
+    return rungs
+
+
+_LINEAR = Variant(linear_logits=True)
+
+STUDIES = {
+    "training": Study(
+        "Does the section's network start to learn?",
+        {f"{name}, lr {lr}": replace(recipe, lr=lr) for lr in (0.05, 0.1) for name, recipe in {
+            "the section": SECTION,
+            "Kaiming": Recipe(init="kaiming"),
+            "linear logits": Recipe(variant=_LINEAR),
+            "both": Recipe(init="kaiming", variant=_LINEAR)}.items()},
+        seeds=20),
+    "exercise-1-tuning": Study("What does each lever of tuning bring?", _ladder(), seeds=5, validation=True),
+    "exercise-2-one-by-one": Study(
+        "How many 1×1 convolutions does a block want?",
+        _variants({"the section's recipe": SECTION, "a sound recipe": SOUND}, {
+            "no 1×1": {"num_1x1": 0}, "one 1×1": {"num_1x1": 1}, "two 1×1s": {"num_1x1": 2},
+            "three 1×1s": {"num_1x1": 3}, "two 3×3s": {"window": 3}}),
+        seeds=20),
+    "exercise-4-one-step": Study(
+        "What does it cost to go from 384 channels to 10 in one step?",
+        _variants({"the section's recipe": SECTION, "a sound recipe": SOUND}, {
+            "one-step 3×3": {"head": "3x3"}, "one-step 1×1": {"head": "1x1"}, "NiN block": {"head": "block"},
+            "gradual": {"head": "gradual"}, "fully connected": {"head": "fc"},
+            "fully connected, no dropout": {"head": "fc", "dropout": 0.0},
+            "4096 hidden units": {"head": "fc-4096"},
+            "4096 hidden units, no dropout": {"head": "fc-4096", "dropout": 0.0}}),
+        seeds=20),
+    "family": Study(
+        "What do width and depth buy?",
+        {f"width {width}, depth {depth}": replace(SOUND, variant=replace(SOUND.variant, width=width, depth=depth))
+         for width in (0.5, 1.0, 2.0) for depth in (1, 2, 3) if width * depth <= 4},
+        seeds=5),
+}

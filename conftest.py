@@ -1,0 +1,47 @@
+"""Decides, once and before anything runs, on which data and at which scale the tests run."""
+
+import importlib.metadata
+import os
+import platform
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+
+
+def choose_data():
+    """Make the real data available, or choose the drawn garments; return a line that says which."""
+    from nin import data
+
+    if data.source() == "drawn":
+        return "data: drawn garments (NIN_DATA=drawn)"
+    try:
+        data.fetch()
+    except data.DataUnreachable as error:
+        os.environ["NIN_DATA"] = "drawn"
+        return f"data: drawn garments (the real set could not be had: {' '.join(str(error).split())})"
+    return "data: the real Fashion-MNIST"
+
+
+def pytest_configure(config):
+    """Set what every worker and every kernel inherits; the workers of xdist find it set."""
+    if hasattr(config, "workerinput"):
+        return
+    sys.path.insert(0, str(ROOT / "book"))
+    os.environ.setdefault("NIN_SCALE", "smoke")
+    if os.environ.get("FASHION_MNIST_DIR"):
+        # The kernels run in another folder.
+        os.environ["FASHION_MNIST_DIR"] = str(Path(os.environ["FASHION_MNIST_DIR"]).resolve())
+    if config.getoption("numprocesses", None):
+        # Several workers would otherwise fight for the cores.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    config.nin_data = choose_data()
+
+
+def pytest_report_header(config):
+    """Say what the tests run on."""
+    if hasattr(config, "workerinput"):
+        return None
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("torch", "torchvision", "numpy", "d2l")]
+    scale = os.environ["NIN_SCALE"]
+    return [config.nin_data, f"scale: {scale}; Python {platform.python_version()}, {', '.join(versions)}"]

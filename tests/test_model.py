@@ -1,0 +1,118 @@
+"""The network: its shapes and counts, its variants, its initialisations, its errors."""
+
+import pytest
+import torch
+from torch import nn
+
+from nin.model import HEADS, Variant, build, class_maps, dead_maps, kaiming, nin, xavier
+
+TRACE = [(96, 54, 54), (96, 26, 26), (256, 26, 26), (256, 12, 12), (384, 12, 12), (384, 5, 5), (384, 5, 5),
+         (10, 5, 5), (10, 1, 1), (10,)]
+
+
+def parameters(net):
+    return sum(p.numel() for p in net.parameters())
+
+
+def test_shapes_are_those_of_the_section():
+    x, shapes = torch.rand(1, 1, 224, 224), []
+    for layer in nin():
+        x = layer(x)
+        shapes.append(tuple(x.shape[1:]))
+    assert shapes == TRACE
+
+
+@pytest.mark.parametrize("num_1x1, count", [(0, 1_546_058), (1, 1_769_112), (2, 1_992_166), (3, 2_215_220)])
+def test_parameters(num_1x1, count):
+    assert parameters(build(Variant(num_1x1=num_1x1))) == count
+
+
+def test_three_channels_are_what_the_notes_counted():
+    assert parameters(nin(in_channels=3)) == 2_015_398
+
+
+def test_the_default_variant_is_the_sections_network():
+    plain, variant = nin().eval(), build().eval()
+    variant.load_state_dict(plain.state_dict())  # the same names and shapes, or it raises
+    x = torch.rand(2, 1, 224, 224)
+    assert torch.equal(plain(x), variant(x))
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("linear_logits", [False, True])
+def test_every_head_gives_logits(head, linear_logits):
+    net = build(Variant(head=head, linear_logits=linear_logits, batch_norm=True, width=0.25)).eval()
+    logits = net(torch.rand(2, 1, 224, 224))
+    assert logits.shape == (2, 10)
+    assert net(torch.rand(2, 1, 224, 224)).isfinite().all()
+    if head in ("block", "3x3", "1x1", "gradual"):
+        assert (logits.min() < 0) == linear_logits or not linear_logits
+        assert linear_logits or logits.min() >= 0
+
+
+def test_width_depth_window_and_dropout_reach_the_network():
+    net = build(Variant(width=0.5, depth=2, window=3, num_1x1=1, dropout=0.25))
+    convolutions = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
+    assert [c.out_channels for c in convolutions] == [48] * 4 + [128] * 4 + [192] * 4 + [10, 10]
+    assert {c.kernel_size for c in convolutions} == {(11, 11), (5, 5), (3, 3)}
+    assert net[6].p == 0.25
+
+
+def test_xavier_is_d2ls():
+    bound = (6 / (96 * 25 + 256 * 25)) ** 0.5  # uniform within ±sqrt(6 / (fan_in + fan_out))
+    weight = xavier(nin())[2][0].weight
+    assert weight.abs().max() <= bound and weight.abs().max() > 0.999 * bound
+    assert weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.01)
+
+
+def test_kaiming_keeps_the_scale_of_a_relu_network():
+    net = kaiming(nin())
+    assert net[2][0].weight.std().item() == pytest.approx((2 / (96 * 25)) ** 0.5, rel=0.01)
+    assert all((c.bias == 0).all() for c in net.modules() if isinstance(c, nn.Conv2d))
+
+
+def test_class_maps_average_to_the_logits():
+    torch.manual_seed(0)
+    net, x = kaiming(nin()), torch.rand(3, 1, 224, 224)
+    maps = class_maps(net, x)
+    assert maps.shape == (3, 10, 5, 5) and net.training
+    assert torch.allclose(maps.mean(dim=(2, 3)), net.eval()(x), atol=1e-6)
+
+
+def test_dead_maps_are_counted_and_get_no_gradient():
+    torch.manual_seed(0)
+    net, x = kaiming(nin()), torch.rand(2, 1, 224, 224)
+    with torch.no_grad():
+        net[7][4].bias[:] = 1.0  # every map alive
+        net[7][4].bias[[2, 5, 9]] = -1e6  # but three
+    assert dead_maps(net, x) == 3
+    net(x).sum().backward()
+    alive = net[7][4].weight.grad.abs().sum(dim=(1, 2, 3)) > 0
+    assert alive.tolist() == [i not in (2, 5, 9) for i in range(10)]
+
+
+@pytest.mark.parametrize("shape, message", [
+    ((2, 3, 224, 224), r"\(n, 1, height, width\), not \(2, 3, 224, 224\)"),
+    ((1, 224, 224), r"image\[None\]"),
+    ((1, 1, 28, 28), "at least 67×67 pixels, not 28×28"),
+    ((1, 1, 224, 66), "at least 67×67")])
+def test_wrong_images_get_a_clear_message(shape, message):
+    for net in (nin(), build()):
+        with pytest.raises(ValueError, match=message):
+            net(torch.rand(shape))
+
+
+def test_67_is_the_smallest_image():
+    assert nin()(torch.rand(1, 1, 67, 67)).shape == (1, 10)
+
+
+@pytest.mark.parametrize("bad", [{"head": "linear"}, {"window": 2}, {"num_1x1": -1}, {"width": 0}, {"depth": 0},
+                                 {"dropout": 1.0}])
+def test_bad_variants(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        Variant(**bad)
+
+
+def test_no_class_maps_without_global_average_pooling():
+    with pytest.raises(ValueError, match="no class maps"):
+        class_maps(build(Variant(head="fc")), torch.rand(1, 1, 224, 224))

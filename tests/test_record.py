@@ -1,0 +1,113 @@
+"""Recording: what is missing is trained, what is there is kept, an interruption loses the run in hand at most."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nin import record, studies
+from nin.model import Variant
+from nin.scale import SCALES
+from nin.training import SECTION, SOUND
+
+BOOK = Path(record.__file__).resolve().parents[1]
+TINY = replace(SOUND, variant=replace(SOUND.variant, width=0.0625))
+
+
+@pytest.fixture
+def study(monkeypatch):
+    """A study of two small networks, recorded at smoke scale."""
+    recipes = {"small": TINY, "small, Xavier": replace(TINY, init="xavier", variant=Variant(width=0.0625))}
+    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("Does it record?", recipes, seeds=2))
+    monkeypatch.setenv("NIN_SCALE", "smoke")
+
+
+def test_records_what_is_missing_and_nothing_twice(study, tmp_path):
+    assert record.record("tiny", seeds=1, folder=tmp_path) == 2
+    assert record.record("tiny", folder=tmp_path) == 2  # the second seed
+    assert record.record("tiny", folder=tmp_path) == 0
+    runs = record.load("tiny", tmp_path, scale="smoke")
+    assert [(run["label"], run["recipe"]["seed"]) for run in runs] == [
+        ("small", 0), ("small, Xavier", 0), ("small", 1), ("small, Xavier", 1)]
+    assert list(record.by_label(runs)) == ["small", "small, Xavier"]
+    for run in runs:
+        assert {"device", "torch", "python", "date", "losses", "images_per_second", "collapsed"} <= run.keys()
+        assert 0 <= run["history"][-1]["test_acc"] <= 1 and run["train_images"] == 48
+    assert runs[0]["dead_maps_before"] is None and 0 <= runs[1]["dead_maps_before"] <= 10
+    assert record.load("tiny", tmp_path) == []  # a smoke run is never shown as a result
+
+
+def test_a_changed_recipe_is_recorded_anew(study, tmp_path, monkeypatch):
+    record.record("tiny", seeds=1, folder=tmp_path)
+    changed = studies.Study("?", {"small": replace(TINY, lr=0.01)}, seeds=1)
+    assert [recipe.lr for _, recipe in record.missing(changed, "tiny", 1, SCALES["smoke"], tmp_path)] == [0.01]
+
+
+def test_a_line_cut_short_is_left_out_and_mended(study, tmp_path):
+    record.record("tiny", seeds=1, folder=tmp_path)
+    path = tmp_path / "tiny.jsonl"
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.warns(UserWarning, match="tiny.jsonl, line 2 is not a whole record"):
+        assert record.record("tiny", seeds=1, folder=tmp_path) == 1
+    with pytest.warns(UserWarning, match="line 2"):
+        assert len(record.load("tiny", tmp_path, scale="smoke")) == 2
+
+
+def test_a_diverged_run_is_a_result(study, tmp_path, monkeypatch):
+    bad = replace(TINY, lr=1e20, schedule="constant")
+    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"bad": bad}, seeds=1))
+    record.record("tiny", folder=tmp_path)
+    run, = record.load("tiny", tmp_path, scale="smoke")
+    assert run["collapsed"] and run["history"] == [] and "step" in run["diverged"]
+
+
+DRIVER = """
+from dataclasses import replace
+from nin import record, studies
+from nin.model import Variant
+from nin.training import SOUND
+tiny = replace(SOUND, variant=Variant(width=0.0625))
+studies.STUDIES["tiny"] = studies.Study("?", {str(lr): replace(tiny, lr=lr) for lr in (1e-3, 1e-2, 0.1)}, seeds=20)
+record.main()
+"""
+
+
+def test_a_killed_recording_goes_on_where_it_was(tmp_path):
+    command = [sys.executable, "-c", DRIVER, "tiny", "--results", str(tmp_path), "--seeds"]
+    environment, path = {**os.environ, "NIN_SCALE": "smoke"}, tmp_path / "tiny.jsonl"
+    process = subprocess.Popen([*command, "20"], cwd=BOOK, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (path.exists() and path.read_text().count("\n") >= 2) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = path.read_text()
+    done = before.count("\n")
+    assert 2 <= done < 60
+    seeds = done // 3 + 1  # as few more runs as show that it goes on
+    result = subprocess.run([*command, str(seeds)], cwd=BOOK, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0 and f"{3 * seeds - done} runs to record" in result.stderr
+    assert path.read_text().startswith(before) and path.read_text().count("\n") == 3 * seeds
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["nowhere"], "invalid choice: 'nowhere'"), (["training", "--seeds", "0"], "--seeds must be at least 1")])
+def test_bad_arguments(arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        record.main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_every_study_is_sound_and_named_after_what_shows_it():
+    for name, study in studies.STUDIES.items():
+        assert study.question.endswith("?") and study.seeds >= 5
+        assert len({json.dumps(str(recipe)) for recipe in study.recipes.values()}) == len(study.recipes), name
+        assert all(recipe.seed == 0 for recipe in study.recipes.values())
+    assert studies.STUDIES["training"].recipes["the section, lr 0.1"] == SECTION
+    assert record.recipe_id({"seed": 1, "lr": 0.1}) == record.recipe_id({"seed": 2, "lr": 0.1})

@@ -1,0 +1,141 @@
+"""The trainer: it learns, repeats, stops where it must, and its fast path computes what the plain one does."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nin import training
+from nin.data import Split, enlarge, to_float
+from nin.model import Variant, kaiming, xavier
+from nin.training import SECTION, SOUND, Diverged, Recipe, Speed, augment, evaluate, forward, predict, train
+
+SMALL = replace(SOUND, variant=Variant(width=0.125, linear_logits=True, dropout=0.0), num_epochs=1, batch_size=8)
+
+
+def squares(n, seed=0):
+    """Two classes that differ in where they are bright."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 60, (n, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    labels = torch.arange(n) % 2
+    images[labels == 0, :, 4:12, 4:24] += 190
+    images[labels == 1, :, 16:24, 4:24] += 190
+    return Split(images, labels)
+
+
+def test_the_defaults_are_the_sections():
+    assert (SECTION.lr, SECTION.num_epochs, SECTION.batch_size, SECTION.init) == (0.1, 10, 128, "xavier")
+    assert (SECTION.momentum, SECTION.weight_decay, SECTION.schedule) == (0, 0, "constant")
+
+
+def test_one_batch_can_be_overfitted():
+    data = squares(16)
+    recipe = replace(SOUND, variant=replace(SOUND.variant, width=0.125), num_epochs=30, batch_size=16, lr=0.02)
+    run = train(recipe, data, data, Speed(fold=True), progress=False)
+    assert run.last["test_acc"] == 1.0 and run.last["loss"] < 0.1 < run.history[0]["loss"]
+    assert len(run.losses) == len(run.history) == 30 and run.images_per_second > 0
+
+
+def test_the_same_seed_repeats_and_another_does_not():
+    data, recipe = squares(24), replace(SMALL, variant=Variant(width=0.125), shift=2)
+    first, again, other = (train(replace(recipe, seed=seed), data, data, Speed(fold=True), progress=False)
+                           for seed in (3, 3, 4))
+    assert first.losses == again.losses != other.losses
+    assert all(torch.equal(a, b) for a, b in zip(first.net.parameters(), again.net.parameters()))
+
+
+def test_one_epoch_of_weights_agrees_with_the_plain_path():
+    data = squares(40)
+    plain, folded = (train(replace(SMALL, lr=0.02), data, data, speed, progress=False)
+                     for speed in (Speed(), Speed(fold=True, channels_last=True)))
+    for a, b in zip(plain.net.parameters(), folded.net.parameters()):
+        assert torch.allclose(a, b, rtol=1e-3, atol=2e-5)
+
+
+def test_forward_is_the_network_on_enlarged_images():
+    torch.manual_seed(0)
+    net, images = kaiming(training.build()).eval(), squares(4).images
+    plain = net(enlarge(to_float(images)))
+    assert torch.allclose(forward(net, images), plain, atol=1e-6)
+    assert torch.allclose(forward(net, images, Speed(fold=True)), plain, rtol=1e-3, atol=1e-5)
+    low = forward(net, images, Speed(fold=True, channels_last=True, bf16=True))
+    assert low.dtype == torch.float32 and not torch.equal(low, plain)
+    assert torch.allclose(low, plain, rtol=0.1, atol=0.05 * plain.abs().max().item())
+
+
+def test_predict_keeps_the_order_and_the_mode():
+    torch.manual_seed(0)
+    net, data = xavier(training.build(SMALL.variant)).train(), squares(10)
+    logits = predict(net, data, Speed(), batch_size=4)
+    assert net.training and logits.shape == (10, 10)
+    assert torch.allclose(logits[7:8], forward(net.eval(), data.images[7:8]), atol=1e-5)
+    right = (logits.argmax(1) == data.labels).float().mean().item()
+    assert evaluate(net, data, Speed()) == right
+
+
+def test_augmentation_flips_and_shifts_within_bounds():
+    images = torch.zeros(400, 1, 28, 28, dtype=torch.uint8)
+    images[:, 0, 14, 10] = 255
+    moved = augment(images, Recipe(flips=True, shift=2), torch.Generator().manual_seed(0))
+    rows, columns = moved[:, 0].flatten(1).argmax(1) // 28, moved[:, 0].flatten(1).argmax(1) % 28
+    assert (moved.flatten(1).sum(1) == 255).all()
+    assert set((rows - 14).tolist()) == {-2, -1, 0, 1, 2}
+    assert set(columns.tolist()) == {*range(8, 13), *range(15, 20)}
+    assert torch.equal(augment(images, SECTION, None), images)
+
+
+@pytest.mark.parametrize("schedule, values", [
+    ("constant", {0: 1, 50: 1, 99: 1}), ("cosine", {0: 1, 50: 0.5, 99: 0}), ("one-cycle", {0: 0.04, 29: 1, 99: 0})])
+def test_schedules(schedule, values):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
+    scheduler, lr = training.SCHEDULES[schedule](optimizer, 100), []
+    for _ in range(100):
+        lr.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert {step: lr[step] / 0.1 for step in values} == pytest.approx(values, abs=2e-3)
+
+
+def test_momentum_decay_and_smoothing_reach_the_optimiser():
+    data = squares(16)
+    base = train(SMALL, data, data, Speed(fold=True), progress=False).losses
+    for change in ({"momentum": 0.0}, {"weight_decay": 0.5}, {"label_smoothing": 0.2}, {"schedule": "constant"}):
+        assert train(replace(SMALL, **change), data, data, Speed(fold=True), progress=False).losses != base, change
+
+
+def test_divergence_stops_at_once_and_says_where():
+    data = squares(40)
+    with pytest.raises(Diverged, match=r"step [2-5] of epoch 1 with lr 1e\+20: use a smaller lr"):
+        train(replace(SMALL, lr=1e20, schedule="constant"), data, data, Speed(fold=True), progress=False)
+
+
+def test_an_interruption_keeps_the_finished_epochs(monkeypatch):
+    data, evaluations = squares(16), []
+
+    def interrupted(*args):
+        evaluations.append(evaluate(*args))
+        if len(evaluations) == 3:
+            raise KeyboardInterrupt
+        return evaluations[-1]
+
+    monkeypatch.setattr(training, "evaluate", interrupted)
+    run = train(replace(SMALL, num_epochs=5), data, data, Speed(fold=True), progress=False)
+    assert run.interrupted and [epoch["epoch"] for epoch in run.history] == [1, 2]
+    assert run.last["test_acc"] == evaluations[1]
+
+
+@pytest.mark.parametrize("bad, message", [
+    ({"lr": 0}, "lr must be above zero, not 0"), ({"lr": -0.1}, "not -0.1"), ({"lr": math.nan}, "lr must be"),
+    ({"num_epochs": 0}, "at least 1, not 0"), ({"num_epochs": -3}, "not -3"), ({"batch_size": 0}, "batch_size"),
+    ({"init": "zeros"}, "xavier, kaiming"), ({"schedule": "step"}, "constant, cosine, one-cycle")])
+def test_bad_recipes(bad, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**bad)
+
+
+def test_enlarged_images_are_refused_with_the_shape_wanted():
+    data = squares(4)
+    wrong = Split(torch.zeros(4, 3, 28, 28, dtype=torch.uint8), data.labels)
+    with pytest.raises(ValueError, match="28"):
+        train(SMALL, wrong, data, Speed(fold=True), progress=False)
