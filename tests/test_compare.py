@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nin.compare import collapsed, fraction_interval, mean_interval, verdict, welch
+from nin.compare import collapsed, fraction_interval, mean_interval, summarise, verdict, welch
 
 A, B = [0.871, 0.874, 0.869, 0.880, 0.866], [0.881, 0.884, 0.879, 0.885]
 
@@ -61,3 +61,14 @@ def test_the_verdict_follows_the_data():
     assert verdict("A", A, "B", B).startswith(f"B against A: {mean:+.2f} points [")
     assert "detected" not in verdict("A", A, "B", B)
     assert "no difference detected, effects above" in verdict("A", A, "B", A)
+
+
+def test_summary_keeps_collapses_apart():
+    runs = [{"label": "a", "collapsed": False, "history": [{"test_acc": 0.5}, {"test_acc": 0.8}]},
+            {"label": "b", "collapsed": True, "history": []},
+            {"label": "a", "collapsed": True, "history": [{"test_acc": 0.1}]},
+            {"label": "a", "collapsed": False, "history": [{"test_acc": 0.9}]}]
+    a, b = summarise(runs)
+    assert (a["n"], a["collapsed"], a["accuracies"]) == (3, 1, [0.8, 0.9])
+    assert a["interval"] == mean_interval([0.8, 0.9]) and a["collapsed_interval"] == fraction_interval(1, 3)
+    assert b["interval"] is None and b["collapsed"] == b["n"] == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nin import record, studies
+from nin import data, record, studies
 from nin.model import Variant
 from nin.scale import SCALES
 from nin.training import SECTION, SOUND
@@ -43,6 +43,16 @@ def test_records_what_is_missing_and_nothing_twice(study, tmp_path):
     assert record.load("tiny", tmp_path) == []  # a smoke run is never shown as a result
 
 
+def test_a_tuning_study_never_sees_the_test_set(study, tmp_path, monkeypatch):
+    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"small": TINY}, seeds=1, validation=True))
+    seen, train = [], record.record_one
+    monkeypatch.setattr(record, "record_one", lambda label, recipe, sets, scale: (
+        seen.append(sets), train(label, recipe, sets, scale))[1])
+    record.record("tiny", folder=tmp_path)
+    whole, (_, validation) = data.load(train=True), seen[0]
+    assert all((whole.images == image).flatten(1).all(1).any() for image in validation.images[:5])
+
+
 def test_a_changed_recipe_is_recorded_anew(study, tmp_path, monkeypatch):
     record.record("tiny", seeds=1, folder=tmp_path)
     changed = studies.Study("?", {"small": replace(TINY, lr=0.01)}, seeds=1)
@@ -69,7 +79,7 @@ def test_a_diverged_run_is_a_result(study, tmp_path, monkeypatch):
 
 DRIVER = """
 from dataclasses import replace
-from nin import record, studies
+from nin import data, record, studies
 from nin.model import Variant
 from nin.training import SOUND
 tiny = replace(SOUND, variant=Variant(width=0.0625))

@@ -74,3 +74,21 @@ def verdict(name_a, a, name_b, b):
         return f"{name_b} against {name_a}: {points}; Welch's p = {d.p:.2g}."
     excluded = 100 * max(abs(d.low), abs(d.high))
     return f"{name_b} against {name_a}: {points}; no difference detected, effects above {excluded:.2f} points are excluded."
+
+
+def summarise(runs):
+    """One row per variant of recorded runs: its accuracies, those that started alone, and how many collapsed.
+
+    Takes what `nin.record.load` gives; returns dicts, in the order in which the variants were recorded first.
+    """
+    rows = {}
+    for run in runs:
+        row = rows.setdefault(run["label"], {"label": run["label"], "n": 0, "collapsed": 0, "accuracies": []})
+        row["n"] += 1
+        row["collapsed"] += run["collapsed"]
+        if not run["collapsed"]:
+            row["accuracies"].append(run["history"][-1]["test_acc"])
+    for row in rows.values():
+        row["collapsed_interval"] = fraction_interval(row["collapsed"], row["n"])
+        row["interval"] = mean_interval(row["accuracies"]) if row["accuracies"] else None
+    return list(rows.values())

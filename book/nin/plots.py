@@ -4,6 +4,7 @@ import math
 
 import matplotlib.pyplot as plt
 from matplotlib import patches
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#7F7F7F")
@@ -12,6 +13,7 @@ COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY)
 
 def style():
     """Set matplotlib's defaults for the book: readable at 390 pixels, white behind the axes."""
+    set_matplotlib_formats("png")  # d2l's plots switch to SVG
     plt.rcParams.update({
         "figure.dpi": 110, "savefig.dpi": 110, "figure.facecolor": "white", "font.size": 11,
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
@@ -61,7 +63,7 @@ def maps(axes, image, class_maps, titles, highlight=()):
 def losses(ax, curves, window=20, num_classes=10):
     """Training losses per step, {label: values}, each the mean of `window` steps, with the line at ln(num_classes)."""
     for label, values in curves.items():
-        n = min(window, len(values))
+        n = max(1, min(window, len(values) // 2))
         smooth = [sum(values[i:i + n]) / n for i in range(len(values) - n + 1)]
         ax.plot(range(n, len(values) + 1), smooth, label=label)
     ax.axhline(math.log(num_classes), color=GREY, linestyle="--", linewidth=1)

@@ -130,7 +130,7 @@ def record(chapter, seeds=None, folder=RESULTS):
         return 0
     train_set, test_set = load_data(train=True), load_data(train=False)
     if study.validation:
-        train_set, test_set = hold_out(train_set)
+        train_set, test_set = hold_out(train_set, min(5_000, len(train_set) // 4))  # a quarter where the set is drawn
     sets = train_set.take(scale.train_images), test_set.take(scale.test_images)
     for number, (label, recipe) in enumerate(todo, start=1):
         run = record_one(label, recipe, sets, scale.name)

@@ -1,7 +1,9 @@
 """What a network costs: per layer its output shape, parameters, multiply-accumulates (MACs) and bytes."""
 
+import contextlib
 import copy
 import json
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,9 +135,9 @@ def measured_peak(step, device):
         step()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        step()
-    with tempfile.TemporaryDirectory() as folder:
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+            step()
         profile.export_chrome_trace(str(Path(folder, "trace.json")))
         events = json.loads(Path(folder, "trace.json").read_text())["traceEvents"]
     alive = most = 0
@@ -143,3 +145,16 @@ def measured_peak(step, device):
         alive += event["args"]["Bytes"]
         most = max(most, alive)
     return most
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Drop what is written to the process's own stderr: some builds of torch's profiler report there on themselves."""
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)

@@ -64,7 +64,7 @@ class _First:
 
 SCALES = {scale.name: scale for scale in (
     Scale("full", 10**9, 10**9, 60_000, 10_000, 10**9, 10**9),
-    Scale("taste", 2, 32, 6_400, 1_000, 40, 8),
+    Scale("taste", 2, 32, 6_400, 1_000, 25, 8),
     Scale("smoke", 1, 8, 48, 48, 5, 2),
 )}
 

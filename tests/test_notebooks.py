@@ -1,0 +1,126 @@
+"""What every notebook of the book keeps to; nbval runs them, this reads them."""
+
+import re
+from pathlib import Path
+
+import notebooks
+import pytest
+
+LIST = Path(__file__).parent / "ignored_cells.txt"
+CHAPTERS = notebooks.chapters()
+PAGES = {path.stem: notebooks.read(path) for path in CHAPTERS}
+ABSOLUTE_PATH = re.compile(r"(?:(?<![\w.-])/(?:home|Users|root|tmp|work|content|mnt|var|opt)/|\b[A-Z]:\\)[\w.-]")
+DIRECTIVE = re.compile(r"^\s*(?:```+|:::+)\s*\{", re.MULTILINE)
+
+
+def code_cells(page):
+    """Return (number in the notebook, cell) for every code cell."""
+    return [(number, cell) for number, cell in enumerate(page.cells) if cell.cell_type == "code"]
+
+
+@pytest.fixture(params=PAGES)
+def page(request):
+    """One notebook after the other."""
+    return PAGES[request.param]
+
+
+def test_every_notebook_is_a_chapter():
+    assert {path.name for path in CHAPTERS} == {path.name for path in notebooks.BOOK.glob("*.ipynb")}
+    assert len(CHAPTERS) == 7
+
+
+def test_first_cell(page):
+    _, first = code_cells(page)[0]
+    assert first.source == notebooks.FIRST_CELL, "run: python tools/stamp.py"
+    assert notebooks.tags(first) == ["remove-cell"]
+
+
+def test_title(page):
+    assert page.cells[0].cell_type == "markdown"
+    assert page.cells[0].source.startswith("# ")
+
+
+def test_cells_have_names(page):
+    names = [cell.get("id") for cell in page.cells]
+    assert all(names) and len(set(names)) == len(names)
+
+
+def test_cells_are_short(page):
+    long = {cell.id: len(cell.source.splitlines()) for _, cell in code_cells(page)}
+    assert {name: lines for name, lines in long.items() if lines > 30} == {}
+
+
+def test_stored_outputs(page):
+    for _, cell in code_cells(page):
+        if cell.outputs:
+            assert cell.execution_count is not None, f"{cell.id} has outputs but no execution count"
+        if "raises-exception" not in notebooks.tags(cell):
+            errors = [output.evalue for output in cell.outputs if output.output_type == "error"]
+            assert not errors, f"{cell.id} stores an error"
+
+
+def test_compared_cells_have_been_executed(page):
+    # nbval compares nothing where no execution is stored.
+    compared = [cell for _, cell in code_cells(page) if cell.source.strip()]
+    compared = [cell for cell in compared if notebooks.IGNORED not in notebooks.tags(cell)]
+    missing = [cell.id for cell in compared if cell.execution_count is None]
+    assert missing == [], "store the outputs with tools/execute.py --in-place"
+
+
+def test_recorded_cells_are_current(page):
+    for _, cell in code_cells(page):
+        if notebooks.is_recorded(cell):
+            recorded = cell.metadata.get("recorded", {}).get("source")
+            assert recorded == notebooks.source_hash(cell), (
+                f"{cell.id} was changed since it was recorded: execute the notebook again with "
+                "tools/execute.py --in-place, or drop its outputs with tools/execute.py --clear"
+            )
+
+
+def test_images_are_described(page):
+    for number, cell in code_cells(page):
+        if not notebooks.has_image(cell):
+            continue
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        assert len(alt) > 5, f"{cell.id}: the metadata lack mystnb: {{image: {{alt: ...}}}}"
+        after = page.cells[number + 1] if number + 1 < len(page.cells) else None
+        assert after is not None and after.cell_type == "markdown" and after.source.startswith("*Figure"), (
+            f"{cell.id}: the next cell is no caption that begins with *Figure"
+        )
+
+
+def test_plain_markdown(page):
+    found = [cell.id for cell in page.cells if cell.cell_type == "markdown" and DIRECTIVE.search(cell.source)]
+    assert found == [], "MyST directives show as code in Jupyter, on Colab and on GitHub"
+
+
+def test_no_path_of_a_machine(page):
+    for _, cell in code_cells(page):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            shown = [output.get("text", ""), *output.get("traceback", [])]
+            shown += [str(content) for kind, content in data.items() if not kind.startswith("image/p")]
+            assert not ABSOLUTE_PATH.search("\n".join(shown)), f"{cell.id} shows a path of the machine it ran on"
+
+
+def test_tidy(page):
+    assert page.metadata.kernelspec.name == "python3"
+    assert page.metadata.language_info == {"name": "python"}
+    assert not [cell.id for cell in page.cells if "execution" in cell.metadata]
+
+
+def test_ignored_cells_are_listed():
+    listed = [line.split() for line in LIST.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    tagged = [
+        [name, cell.id]
+        for name, page in PAGES.items()
+        for _, cell in code_cells(page)
+        if any(tag in notebooks.tags(cell) for tag in (notebooks.IGNORED, "nbval-skip"))
+    ]
+    assert sorted(listed) == sorted(tagged), "tests/ignored_cells.txt and the notebooks' tags differ"
+
+
+def test_no_hidden_exceptions_to_the_comparison(page):
+    for _, cell in code_cells(page):
+        assert "NBVAL_" not in cell.source, f"{cell.id}: use the tag and list the cell"
+        assert "nbval-skip" not in notebooks.tags(cell), f"{cell.id} is never run"

@@ -1,0 +1,91 @@
+"""What the tools and tests share about the book's notebooks."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+BOOK = ROOT / "book"
+FIRST_CELL = (ROOT / "tools" / "first_cell.py").read_text(encoding="utf-8").rstrip("\n")
+# The machine decides these cells' outputs, so tests run them without comparing.
+IGNORED = "nbval-ignore-output"
+
+
+def chapters():
+    """Return the paths of the notebooks in the order of the table of contents."""
+    lines = (ROOT / "_toc.yml").read_text(encoding="utf-8").splitlines()
+    names = [line.split("file:")[1].strip() for line in lines if "file:" in line]
+    return [BOOK / f"{name}.ipynb" for name in names if (BOOK / f"{name}.ipynb").exists()]
+
+
+def tags(cell):
+    """Return the tags of a cell."""
+    return cell.metadata.get("tags", [])
+
+
+def has_image(cell):
+    """Tell whether a stored output of the cell shows an image."""
+    return any(kind.startswith("image/") for output in cell.outputs for kind in output.get("data", {}))
+
+
+def is_recorded(cell):
+    """Tell whether the cell stores what the tests cannot compare: the machine's own outputs, and pictures."""
+    return bool(cell.outputs) and (IGNORED in tags(cell) or has_image(cell))
+
+
+def is_erased(output):
+    """Tell whether an output is what a finished progress bar leaves behind: a line overwritten with blanks."""
+    return output.output_type == "stream" and not output.text.split("\r")[-1].strip() and "\r" in output.text
+
+
+def source_hash(cell):
+    """Return the mark by which a recorded cell knows its source again."""
+    return hashlib.sha256(cell.source.encode()).hexdigest()[:16]
+
+
+def read(path):
+    """Return the notebook in the file `path`."""
+    return nbformat.read(path, as_version=4)
+
+
+def write(notebook, path):
+    """Replace the file `path` at once: an interruption leaves the old one or the new one, never a part."""
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            nbformat.write(notebook, stream)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def tidy(notebook):
+    """Drop what differs between machines but says nothing: timing, Python's patch version, editor settings."""
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        cell.metadata.pop("collapsed", None)
+        if cell.cell_type != "code":
+            continue
+        cell.metadata.pop("recorded", None)
+        cell.outputs = [output for output in cell.outputs if not is_erased(output)]
+        if is_recorded(cell):
+            cell.metadata["recorded"] = {"source": source_hash(cell)}
+
+
+def clear(notebook, only_recorded=False):
+    """Drop the stored outputs: all, or only those of the cells that the tests do not compare."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and (not only_recorded or is_recorded(cell)):
+            cell.outputs, cell.execution_count = [], None
+            cell.metadata.pop("recorded", None)
