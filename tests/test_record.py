@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from nin import data, record, studies
 from nin.model import Variant
@@ -112,6 +113,14 @@ def test_bad_arguments(arguments, message, capsys):
     with pytest.raises(SystemExit):
         record.main(arguments)
     assert message in capsys.readouterr().err
+
+
+def test_without_a_gpu_it_says_so_before_hours_of_work(monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv("NIN_SCALE", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit):
+        record.main(["training", "--results", str(tmp_path)])
+    assert "no CUDA GPU here" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_every_study_is_sound_and_named_after_what_shows_it():

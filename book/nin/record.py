@@ -143,6 +143,8 @@ def record(chapter, seeds=None, folder=RESULTS):
 
 def main(arguments=None):
     """The command line."""
+    from .scale import current
+
     parser = argparse.ArgumentParser(prog="python -m nin.record", description=__doc__.split("\n")[0])
     parser.add_argument("chapter", choices=["all", *studies()])
     parser.add_argument("--seeds", type=int, help="seeds per variant (default: the study's own number)")
@@ -150,6 +152,9 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if options.seeds is not None and options.seeds < 1:
         parser.error("--seeds must be at least 1")
+    if current().name != "full" and not os.environ.get("NIN_SCALE"):
+        parser.error("there is no CUDA GPU here, and only full-scale runs are shown in the book; "
+                     "NIN_SCALE=smoke or NIN_SCALE=taste rehearses on the CPU all the same")
     try:
         for chapter in studies() if options.chapter == "all" else [options.chapter]:
             record(chapter, options.seeds, options.results)
