@@ -20,3 +20,14 @@ def test_stamp_adds_one_cell_and_then_replaces_it(notebook):
     text = notebook.cells[1].source
     assert 'REPOSITORY, REVISION = "https://github.com/owner/name", "abc123"' in text
     assert len(text.splitlines()) == len(notebooks.FIRST_CELL.splitlines()) <= 30
+
+
+@pytest.mark.parametrize("words", [["nonsense"], ["https://github.com/owner/name"], ["owner/name", "abc123"]])
+def test_a_half_given_repository_changes_nothing(words, notebook, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "one.ipynb"
+    notebooks.write(notebook, path)
+    before = path.read_bytes()
+    monkeypatch.setattr("sys.argv", ["stamp.py", *words, "--folder", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        stamp.main()
+    assert path.read_bytes() == before and "whole address" in capsys.readouterr().err

@@ -38,6 +38,8 @@ def main():
     parser.add_argument("revision", nargs="?", default="")
     parser.add_argument("--folder", type=Path, default=notebooks.BOOK)
     arguments = parser.parse_args()
+    if arguments.repository and not ("://" in arguments.repository and arguments.revision):
+        parser.error("give the repository's whole address, https://..., and a commit; or neither")
     text = stamped(arguments.repository, arguments.revision)
     for path in sorted(arguments.folder.glob("*.ipynb")):
         notebook = notebooks.read(path)

@@ -52,7 +52,10 @@ def our_epoch(speed, sets, batch_size):
 
 
 def bench(rounds=3, folder=RESULTS):
-    """Time every path `rounds` times in turn, after one round to warm up; returns one row per path and where they are written."""
+    """Time every path `rounds` times in turn, after one round to warm up.
+
+    Returns one row per path, and the file in `folder` that now holds them.
+    """
     from d2l import torch as d2l
 
     scale, batch_size = current(), current().batch_size(SECTION.batch_size)
@@ -96,6 +99,8 @@ def main(arguments=None):
     parser.add_argument("--rounds", type=int, default=3, help="timed epochs of every path (default: 3)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the table is written to")
     options = parser.parse_args(arguments)
+    if current().name == "smoke" and options.results == RESULTS:
+        parser.error("smoke-scale figures are no results: name another folder with --results")
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
     print(f"{device_name()}, torch {torch.__version__}, scale {current()}")
@@ -105,6 +110,8 @@ def main(arguments=None):
         print(f"{row['path']:18}{row['images/s']:12.1f}{row['seconds per epoch']:14.2f}"
               f"{row['images/s against d2l']:13.2f}{row['wall clock against d2l']:14.2f}")
     print(f"written to {path}")
+    if options.results == RESULTS:  # the tests compare the page with what is recorded
+        print("chapter 3 shows it once executed again: tools/execute.py --in-place book/training.ipynb")
 
 
 if __name__ == "__main__":

@@ -38,8 +38,10 @@ def load(chapter, folder=RESULTS, scale="full"):
     lines = path.read_text(encoding="utf-8").split("\n")
     runs = []
     for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
         try:
-            runs.append(json.loads(line)) if line else None
+            runs.append(json.loads(line))
         except json.JSONDecodeError:
             warnings.warn(f"{path.name}, line {number} is not a whole record, as after an interruption: left out; "
                           f"recording again adds its run")
