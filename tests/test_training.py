@@ -8,7 +8,7 @@ import torch
 
 from nin import training
 from nin.data import Split, enlarge, to_float
-from nin.model import Variant, kaiming, xavier
+from nin.model import Variant, build, kaiming, xavier
 from nin.training import SECTION, SOUND, Diverged, Recipe, Speed, augment, evaluate, forward, predict, train
 
 SMALL = replace(SOUND, variant=Variant(width=0.125, linear_logits=True, dropout=0.0), num_epochs=1, batch_size=8)
@@ -55,7 +55,7 @@ def test_one_epoch_of_weights_agrees_with_the_plain_path():
 
 def test_forward_is_the_network_on_enlarged_images():
     torch.manual_seed(0)
-    net, images = kaiming(training.build()).eval(), squares(4).images
+    net, images = kaiming(build()).eval(), squares(4).images
     plain = net(enlarge(to_float(images)))
     assert torch.allclose(forward(net, images), plain, atol=1e-6)
     assert torch.allclose(forward(net, images, Speed(fold=True)), plain, rtol=1e-3, atol=1e-5)
@@ -66,7 +66,7 @@ def test_forward_is_the_network_on_enlarged_images():
 
 def test_predict_keeps_the_order_and_the_mode():
     torch.manual_seed(0)
-    net, data = xavier(training.build(SMALL.variant)).train(), squares(10)
+    net, data = xavier(build(SMALL.variant)).train(), squares(10)
     logits = predict(net, data, Speed(), batch_size=4)
     assert net.training and logits.shape == (10, 10)
     assert torch.allclose(logits[7:8], forward(net.eval(), data.images[7:8]), atol=1e-5)
@@ -139,3 +139,76 @@ def test_enlarged_images_are_refused_with_the_shape_wanted():
     wrong = Split(torch.zeros(4, 3, 28, 28, dtype=torch.uint8), data.labels)
     with pytest.raises(ValueError, match="28"):
         train(SMALL, wrong, data, Speed(fold=True), progress=False)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_run_goes_on_from_its_last_epoch(epochs, monkeypatch, tmp_path):
+    data, path = squares(20), tmp_path / "run.pt"
+    recipe = replace(SMALL, variant=Variant(width=0.125), num_epochs=4, shift=1, flips=True)  # with dropout
+    whole = train(recipe, data, data, Speed(fold=True), progress=False)
+    count = iter(range(1, 9))
+
+    def killed(*args):
+        if next(count) > epochs:
+            raise SystemExit  # in the middle, as a lost machine
+        return evaluate(*args)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(training, "evaluate", killed)
+        train(recipe, data, data, Speed(fold=True), progress=False, checkpoint=path)
+    torch.manual_seed(99)
+    resumed = train(recipe, data, data, Speed(fold=True), progress=False, checkpoint=path)
+    assert resumed.losses == whole.losses and [epoch["epoch"] for epoch in resumed.history] == [1, 2, 3, 4]
+    assert all(torch.equal(a, b) for a, b in zip(whole.net.parameters(), resumed.net.parameters()))
+    finished = train(recipe, data, data, Speed(fold=True), progress=False, checkpoint=path)
+    assert finished.losses == whole.losses and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_checkpoint_of_something_else_is_refused_and_kept(tmp_path):
+    data, path = squares(16), tmp_path / "run.pt"
+    train(SMALL, data, data, Speed(fold=True), progress=False, checkpoint=path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="another recipe or of other data: delete it to start anew"):
+        train(replace(SMALL, seed=1), data, data, Speed(fold=True), progress=False, checkpoint=path)
+    with pytest.raises(ValueError, match="another recipe or of other data"):
+        train(SMALL, squares(24), data, Speed(fold=True), progress=False, checkpoint=path)
+    assert path.read_bytes() == before
+    for broken in (b"", before[:500], b"weights"):
+        path.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"run\.pt is no checkpoint of nin\.training"):
+            train(SMALL, data, data, Speed(fold=True), progress=False, checkpoint=path)
+
+
+def test_a_gpu_is_not_made_to_wait_within_an_epoch(monkeypatch):
+    """What a step returns is read after the epoch alone: reading is what makes the host wait."""
+    data, reads, steps = squares(40), [], []
+
+    class OnGPU(torch.Tensor):  # says that it lies on a GPU, and notes when the host reads it
+        @classmethod
+        def __torch_function__(cls, function, types, args=(), kwargs=None):
+            if function in (torch.Tensor.item, torch.Tensor.tolist, torch.Tensor.__bool__, torch.Tensor.__float__):
+                reads.append(len(steps))
+            result = super().__torch_function__(function, types, args, kwargs or {})
+            return result
+
+        @property
+        def device(self):
+            return torch.device("cuda:0")
+
+    plain = training.Step.__call__
+
+    def call(self, images, labels, lr):
+        steps.append(lr)
+        return tuple(value.as_subclass(OnGPU) for value in plain(self, images, labels, lr))
+
+    monkeypatch.setattr(training.Step, "__call__", call)
+    train(SMALL, data, data, Speed(fold=True), progress=False)
+    assert len(steps) == 5 and reads and set(reads) == {5}
+
+
+@pytest.mark.parametrize("diverges_at", [1, 3, 5])
+def test_a_loss_that_is_read_late_still_says_where_it_broke(diverges_at):
+    losses = torch.tensor([2.3, 2.2, 2.1, 2.0, 1.9])
+    losses[diverges_at - 1:] = math.nan
+    with pytest.raises(Diverged, match=f"at step {diverges_at} of epoch 2"):
+        training._check(list(losses), 2, SECTION)

@@ -1,17 +1,22 @@
 """One recipe in, one trained network and its history out."""
 
 import math
+import pickle
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import torch
 from torch import nn
 from tqdm import trange
 
-from .data import batches, enlarge, to_float
-from .model import INITIALISATIONS, Variant, build
+from .data import batches
+from .model import INITIALISATIONS, Variant
 from .scale import device as default_device
-from .stem import folded_conv
+from .step import Speed, Step, fastest, forward
+
+__all__ = ["SCHEDULES", "SECTION", "SOUND", "Diverged", "Recipe", "Run", "Speed", "augment", "evaluate", "fastest",
+           "forward", "learning_rates", "predict", "train"]
 
 
 @dataclass(frozen=True)
@@ -43,25 +48,26 @@ class Recipe:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}")
 
 
-@dataclass(frozen=True)
-class Speed:
-    """How a run computes it. Each lever is off by default: the plain path."""
-
-    fold: bool = False  # the enlargement, into the first convolution: see nin.stem
-    channels_last: bool = False
-    bf16: bool = False  # autocast, with the head in float32
-
-
 @dataclass
 class Run:
     """A trained network, and for every epoch its loss, accuracies and seconds."""
 
     recipe: Recipe
-    net: nn.Module
+    step: Step = field(repr=False)
+    train_images: int
     history: list = field(default_factory=list)  # dicts: epoch, loss, train_acc, test_acc, seconds, test_seconds
-    losses: list = field(default_factory=list)  # of every step
-    images_per_second: float = 0.0  # training alone
+    losses: list = field(default_factory=list, repr=False)  # of every step
     interrupted: bool = False
+
+    @property
+    def net(self):
+        """The network, on the device."""
+        return self.step.net
+
+    @property
+    def images_per_second(self):
+        """Of training alone."""
+        return len(self.history) * self.train_images / sum(epoch["seconds"] for epoch in self.history)
 
     @property
     def last(self):
@@ -90,25 +96,6 @@ def one_cycle(optimizer, steps):
 
 
 SCHEDULES = {"constant": constant, "cosine": cosine, "one-cycle": one_cycle}
-
-
-def fastest(device=None):
-    """The levers that help on this device; bf16 only where the hardware multiplies matrices of it."""
-    device = torch.device(device or default_device())
-    if device.type == "cuda":
-        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:  # with vector instructions alone, as AVX-512's, float32 in channels_last was as fast or faster
-        bf16 = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
-    return Speed(fold=True, channels_last=True, bf16=bf16)
-
-
-def forward(net, images, speed=Speed()):
-    """Source images (n, 1, 28, 28), uint8, to float32 logits (n, num_classes) of the enlarged ones."""
-    x, stem = to_float(images), net[0]
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=speed.bf16):
-        x = stem[1:](folded_conv(x, stem[0])) if speed.fold else stem(enlarge(x))
-        x = net[1:7](x)
-    return net[7:](x.float())
 
 
 def augment(images, recipe, generator):
@@ -143,71 +130,138 @@ def evaluate(net, split, speed=None):
     return (logits.argmax(1) == split.labels.to(logits.device)).float().mean().item()
 
 
-def train(recipe, train_set, test_set, speed=None, device=None, progress=True):
-    """Train the recipe's network from its seed. Raises Diverged; Ctrl-C keeps the epochs that were finished."""
+def train(recipe, train_set, test_set, speed=None, device=None, progress=True, checkpoint=None, step=None):
+    """Train the recipe's network from its seed. Raises Diverged; Ctrl-C keeps the epochs that were finished.
+
+    `checkpoint` names a file that holds the run after each epoch: where it exists, the run goes on from there.
+    `step` is an earlier run's, taken over if it fits to save compiling anew; that run's network is then trained anew.
+    """
     device = torch.device(device or default_device())
     speed = speed or fastest(device)
-    torch.manual_seed(recipe.seed)
-    net = INITIALISATIONS[recipe.init](build(recipe.variant)).to(device)
-    if speed.channels_last:
-        net = net.to(memory_format=torch.channels_last)
+    if step is None or not step.fits(recipe, speed, device):
+        step = Step(recipe, speed, device)
+    step.start(recipe)
     train_set, test_set = train_set.to(device), test_set.to(device)
-    run = Run(recipe, net)
-    steps = math.ceil(len(train_set) / recipe.batch_size)
-    optimizer = torch.optim.SGD(net.parameters(), recipe.lr, momentum=recipe.momentum,
-                                nesterov=recipe.momentum > 0, weight_decay=recipe.weight_decay)
-    scheduler = SCHEDULES[recipe.schedule](optimizer, recipe.num_epochs * steps)
+    run = Run(recipe, step, len(train_set))
     generator = torch.Generator(device).manual_seed(recipe.seed)
-    with trange(recipe.num_epochs * steps, unit="step", leave=False, disable=not progress) as bar:
+    if checkpoint is not None and Path(checkpoint).exists():
+        _resume(run, generator, checkpoint)
+    steps = math.ceil(len(train_set) / recipe.batch_size)
+    lrs = learning_rates(recipe.schedule, recipe.lr, recipe.num_epochs * steps)
+    bar = trange(recipe.num_epochs * steps, initial=len(run.history) * steps, unit="step", leave=False,
+                 disable=not progress)
+    with speed.applied(), bar:
         try:
-            for _ in range(recipe.num_epochs):
-                _train_epoch(run, train_set, speed, optimizer, scheduler, generator, bar)
-                start = time.perf_counter()
-                test_acc = evaluate(net, test_set, speed)
-                run.last.update(test_acc=test_acc, test_seconds=time.perf_counter() - start)
+            while len(run.history) < recipe.num_epochs:
+                _train_epoch(run, train_set, lrs[len(run.history) * steps:][:steps], generator, bar)
+                seconds = stopwatch(device)
+                test_acc = evaluate(run.net, test_set, speed)
+                run.last.update(test_acc=test_acc, test_seconds=seconds())
+                _show(bar, run.last["loss"], run.images_per_second)
+                if checkpoint is not None:
+                    _save(run, generator, checkpoint)
         except KeyboardInterrupt:
             run.history = [epoch for epoch in run.history if "test_acc" in epoch]
             if not run.history:
                 raise
             run.interrupted = True
-    run.images_per_second = len(run.history) * len(train_set) / sum(epoch["seconds"] for epoch in run.history)
     return run
 
 
-def _train_epoch(run, train_set, speed, optimizer, scheduler, generator, bar):
-    """One pass over the training set; appends an epoch to the history and its losses to the run."""
-    net, recipe, epoch = run.net.train(), run.recipe, len(run.history) + 1
-    loss_of = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    losses, correct, start = [], 0, time.perf_counter()
-    for images, labels in batches(train_set, recipe.batch_size, generator):
-        logits = forward(net, augment(images, recipe, generator), speed)
-        loss = loss_of(logits, labels)
-        optimizer.zero_grad()
-        loss.backward()
+def learning_rates(schedule, lr, steps):
+    """The lr of every step."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr)
+    scheduler, rates = SCHEDULES[schedule](optimizer, steps), []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step()
-        losses.append(loss.detach())
-        correct = correct + (logits.argmax(1) == labels).sum()
+    return rates
+
+
+def stopwatch(device):
+    """A function that gives the seconds since now; on a GPU those of the device, for whose work it waits."""
+    if device.type != "cuda":
+        start = time.perf_counter()
+        return lambda: time.perf_counter() - start
+    first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    first.record()
+
+    def elapsed():
+        last.record()
+        last.synchronize()
+        return first.elapsed_time(last) / 1000  # from milliseconds
+
+    return elapsed
+
+
+def _train_epoch(run, train_set, lrs, generator, bar):
+    """One pass over the training set; appends an epoch to the history and its losses to the run."""
+    step, recipe, epoch = run.step, run.recipe, len(run.history) + 1
+    step.net.train()
+    losses, correct, seconds = [], 0, stopwatch(generator.device)
+    for lr, (images, labels) in zip(lrs, batches(train_set, recipe.batch_size, generator), strict=True):
+        loss, right = step(augment(images, recipe, generator), labels, lr)
+        losses.append(loss)
+        correct = correct + right
         bar.update()
-        if loss.device.type == "cpu" or len(losses) % 100 == 0:  # reading the loss makes a GPU wait
+        if loss.device.type == "cpu":  # reading a loss would make a GPU wait, so there it is read after the epoch
             _check(losses, epoch, recipe)
-            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+            _show(bar, loss.item(), len(losses) * recipe.batch_size / seconds())
+    seconds = seconds()
     _check(losses, epoch, recipe)
     losses = torch.stack(losses).tolist()
-    sizes = [recipe.batch_size] * (len(losses) - 1)
-    sizes.append(len(train_set) - sum(sizes))
-    mean = sum(loss * size for loss, size in zip(losses, sizes)) / len(train_set)
+    mean = math.fsum(losses) * recipe.batch_size - losses[-1] * (recipe.batch_size - len(labels))  # the last is smaller
     run.losses += losses
-    run.history.append({"epoch": epoch, "loss": mean, "train_acc": float(correct) / len(train_set),
-                        "seconds": time.perf_counter() - start})
+    run.history.append({"epoch": epoch, "loss": mean / len(train_set), "train_acc": float(correct) / len(train_set),
+                        "seconds": seconds})
+
+
+def _show(bar, loss, images_per_second):
+    bar.set_postfix_str(f"loss {loss:.3f}, {images_per_second:,.0f} images/s", refresh=False)
 
 
 def _check(losses, epoch, recipe):
-    """Raise Diverged, with the place, if the last loss is not finite."""
+    """Raise Diverged, with the place, if a loss is not finite; once one is not, neither are those after it."""
     if not torch.isfinite(losses[-1]):
         step = int(torch.isfinite(torch.stack(losses)).long().argmin()) + 1
         raise Diverged(f"the loss became {losses[step - 1].item()} at step {step} of epoch {epoch} with "
                        f"lr {recipe.lr}: use a smaller lr, or start from another initialisation")
+
+
+def _random_states(generator):
+    """The generators that a run draws from: the order of the examples, and dropout on either kind of device."""
+    states = [generator.get_state(), torch.get_rng_state()]
+    if generator.device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(generator.device))
+    return states
+
+
+def _save(run, generator, path):
+    """Write the run up to its last epoch; an interruption leaves the former file whole."""
+    unfinished = Path(f"{path}.part")
+    torch.save({"recipe": asdict(run.recipe), "images": run.train_images, "history": run.history, "losses": run.losses,
+                "random": _random_states(generator), **run.step.state()}, unfinished)
+    unfinished.replace(path)
+
+
+def _resume(run, generator, path):
+    """Bring a fresh run to where the file left it; raises ValueError where the file is of another run, or of none."""
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        same = saved["recipe"] == asdict(run.recipe) and saved["images"] == run.train_images
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no checkpoint of nin.training: delete it, or name another file") from error
+    if not same:
+        raise ValueError(f"{path} holds a run of another recipe or of other data: delete it to start anew, or name "
+                         f"another file")
+    if len(saved["random"]) != len(_random_states(generator)):
+        raise ValueError(f"{path} was written on another kind of device than {generator.device}: go on there, or "
+                         f"delete it to start anew")
+    run.history, run.losses = saved["history"], saved["losses"]
+    run.step.restore(saved)
+    for state, put in zip(saved["random"], (generator.set_state, torch.set_rng_state, torch.cuda.set_rng_state)):
+        put(state)
 
 
 SECTION = Recipe()

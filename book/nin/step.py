@@ -1,0 +1,166 @@
+"""One optimiser step on a batch, as plain as it can be written or with the levers that make it fast."""
+
+import contextlib
+import ctypes
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from .data import enlarge, to_float
+from .model import INITIALISATIONS, build
+from .scale import device as default_device
+from .stem import folded_conv
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How a step is computed. Each lever is off by default: the plain path."""
+
+    fold: bool = False  # the enlargement, into the first convolution: see nin.stem
+    channels_last: bool = False
+    bf16: bool = False  # autocast, with the head in float32
+    keep_memory: bool = False  # CPU: freed memory stays with the process, so that no step waits for new pages
+    autotune: bool = False  # GPU: cuDNN times its algorithms once and takes the fastest
+    fused: bool = False  # the update of all parameters in one kernel
+    compile: bool = False  # torch.compile on the forward pass and what it implies for the backward pass
+    graph: bool = False  # GPU: the step's kernels are recorded once, then launched as one CUDA graph
+
+    @contextlib.contextmanager
+    def applied(self):
+        """The levers that belong to the process, on inside this context."""
+        before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, self.autotune
+        try:
+            if self.keep_memory:
+                keep_freed_memory(True)
+            yield
+        finally:
+            torch.backends.cudnn.benchmark = before
+            if self.keep_memory:
+                keep_freed_memory(False)
+
+
+def fastest(device=None):
+    """The levers that helped where they were measured; bf16 only where the hardware multiplies matrices of it."""
+    device = torch.device(device or default_device())
+    if device.type == "cuda":  # compile and graph stay off until nin.bench has timed them on a GPU
+        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return Speed(fold=True, channels_last=True, bf16=bf16, autotune=True, fused=True)
+    # With vector instructions alone, as AVX-512's, bf16 was slower than float32.
+    bf16 = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+    return Speed(fold=True, channels_last=True, bf16=bf16, keep_memory=True)
+
+
+def keep_freed_memory(keep):
+    """Let glibc keep what is freed (True) or give large blocks back at once, its default; else nothing happens.
+
+    The parameters are those of mallopt(3).
+    """
+    with contextlib.suppress(OSError, AttributeError):  # macOS, Windows, musl: another allocator
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-4, 0 if keep else 65536)  # M_MMAP_MAX: how many blocks may be mapped on their own
+        libc.mallopt(-1, -1 if keep else 128 * 1024)  # M_TRIM_THRESHOLD, bytes; -1: never
+        if not keep:
+            libc.malloc_trim(0)
+
+
+def forward(net, images, speed=Speed()):
+    """Source images (n, 1, 28, 28), uint8, to float32 logits (n, num_classes) of the enlarged ones."""
+    x, stem = to_float(images), net[0]
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=speed.bf16):
+        x = stem[1:](folded_conv(x, stem[0])) if speed.fold else stem(enlarge(x))
+        x = net[1:7](x)
+    return net[7:](x.float())
+
+
+class Step:
+    """A network, its optimiser, and one step of training; compiled or captured once, used for any number of runs."""
+
+    def __init__(self, recipe, speed, device):
+        device = torch.device(device)
+        self.kind, self.speed, self.batch_size = self._kind(recipe, speed, device), speed, recipe.batch_size
+        self.net = build(recipe.variant).to(
+            device, memory_format=torch.channels_last if speed.channels_last else torch.preserve_format)
+        self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        lr = torch.tensor(recipe.lr, device=device) if speed.graph else recipe.lr  # a graph reads it from memory
+        self.optimizer = torch.optim.SGD(
+            self.net.parameters(), lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0,
+            weight_decay=recipe.weight_decay, fused=speed.fused or speed.graph or None)
+        self.momenta = [torch.zeros_like(p) for p in self.net.parameters()] if recipe.momentum else []
+        for p, momentum in zip(self.net.parameters(), self.momenta):
+            self.optimizer.state[p]["momentum_buffer"] = momentum  # from zero, the first step is the gradient's
+        self.forward = torch.compile(forward, dynamic=False) if speed.compile else forward
+        self.replay = None  # of the captured step
+
+    @staticmethod
+    def _kind(recipe, speed, device):
+        return (recipe.variant, recipe.batch_size, recipe.momentum, recipe.weight_decay, recipe.label_smoothing,
+                speed, torch.device(device))
+
+    def fits(self, recipe, speed, device):
+        """Whether a run of this recipe can use this step."""
+        return self.kind == self._kind(recipe, speed, device)
+
+    def start(self, recipe):
+        """Begin a run: the recipe's weights from its seed, no momentum."""
+        torch.manual_seed(recipe.seed)
+        self.net.load_state_dict(INITIALISATIONS[recipe.init](build(recipe.variant)).state_dict())
+        for momentum in self.momenta:
+            momentum.zero_()
+
+    def state(self):
+        """A copy of everything that a step changes, random numbers apart."""
+        return {"net": {name: tensor.clone() for name, tensor in self.net.state_dict().items()},
+                "momenta": [momentum.clone() for momentum in self.momenta]}
+
+    def restore(self, state):
+        """Take over a state, in place: a captured step goes on reading the same memory."""
+        self.net.load_state_dict(state["net"])
+        for momentum, saved in zip(self.momenta, state["momenta"], strict=True):
+            momentum.copy_(saved)
+
+    def __call__(self, images, labels, lr):
+        """Train on a batch; returns its mean loss and how many were classified correctly, left on the device."""
+        group = self.optimizer.param_groups[0]
+        if not self.speed.graph:
+            group["lr"] = lr
+            return self._plain(images, labels)
+        group["lr"].fill_(lr)
+        if len(images) != self.batch_size:  # the last batch of an epoch
+            return self._plain(images, labels)
+        if self.replay is None:
+            self.inputs = images.clone(), labels.clone()
+            self.outputs, self.replay = self._capture()
+        for static, new in zip(self.inputs, (images, labels)):
+            static.copy_(new)
+        self.replay()
+        return tuple(output.clone() for output in self.outputs)
+
+    def _plain(self, images, labels):
+        network = self.forward if len(images) == self.batch_size else forward  # one shape is compiled, not two
+        logits = network(self.net, images, self.speed)
+        loss = self.loss(logits, labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach(), (logits.argmax(1) == labels).sum()
+
+    def _capture(self):
+        """Record one step; the steps that warm up, as capture demands, leave no trace in weights or random numbers."""
+        device = self.inputs[0].device
+        if device.type != "cuda":
+            raise ValueError(f"a CUDA graph needs a CUDA device, not {device}: leave out graph=True")
+        state, random = self.state(), torch.cuda.get_rng_state(device)
+        side = torch.cuda.Stream(device)
+        side.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                self._plain(*self.inputs)
+        torch.cuda.current_stream(device).wait_stream(side)
+        self.restore(state)
+        torch.cuda.set_rng_state(random, device)
+        self.optimizer.zero_grad()  # so that the gradients, too, come to lie in the graph's memory
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            outputs = self._plain(*self.inputs)
+        return outputs, graph.replay

@@ -1,0 +1,162 @@
+"""One step, with and without each lever: the same numbers, and a run that can take over another's step."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nin import step as step_module
+from nin.data import Split
+from nin.model import Variant
+from nin.step import Speed, Step, fastest, keep_freed_memory
+from nin.training import SOUND, train
+
+SMALL = replace(SOUND, variant=Variant(width=0.125, linear_logits=True, batch_norm=True, dropout=0.5), num_epochs=2,
+                batch_size=8, weight_decay=1e-3)
+FOLDED = Speed(fold=True)
+
+
+def data(n):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (n, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    return Split(images, torch.arange(n) % 10)
+
+
+def weights_after(speed, step=None, n=20, **changes):
+    """A run of two epochs, each of two batches of 8 and a last one of 4."""
+    return train(replace(SMALL, **changes), data(n), data(8), speed, "cpu", progress=False, step=step)
+
+
+def same(a, b, **tolerance):
+    pairs = list(zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(torch.allclose(x.float(), y.float(), **tolerance) for x, y in pairs)
+
+
+@pytest.fixture
+def captured(monkeypatch):
+    """CUDA graphs without a GPU: the 'graph' is the step itself on the graph's own inputs, and writes to its outputs."""
+    captures = []
+
+    def capture(self):
+        outputs = tuple(torch.zeros((), dtype=dtype) for dtype in (torch.float32, torch.int64))
+        captures.append(self)
+
+        def replay():
+            for output, value in zip(outputs, self._plain(*self.inputs)):
+                output.copy_(value)
+
+        return outputs, replay
+
+    monkeypatch.setattr(Step, "_capture", capture)
+    return captures
+
+
+@pytest.mark.parametrize("speed", [
+    replace(FOLDED, keep_memory=True), replace(FOLDED, autotune=True), replace(FOLDED, fused=True)])
+def test_levers_of_the_process_and_of_the_update_change_nothing(speed):
+    assert same(weights_after(speed).net, weights_after(FOLDED).net, rtol=1e-5, atol=1e-7)
+
+
+def test_momentum_from_zero_is_torchs_own():
+    run, recipe = weights_after(FOLDED, schedule="constant"), replace(SMALL, schedule="constant")
+    step = Step(recipe, FOLDED, "cpu")
+    step.start(recipe)
+    step.optimizer.state.clear()  # torch begins with no buffer at all
+    step.net.train()
+    ours = Step(recipe, FOLDED, "cpu")
+    ours.start(recipe)
+    ours.net.train()
+    examples = data(8)
+    for _ in range(3):
+        losses = []
+        for each in (step, ours):
+            torch.manual_seed(1)
+            losses.append(each(examples.images, examples.labels, 0.05)[0])
+        assert torch.equal(*losses)
+    assert same(step.net, ours.net, rtol=0, atol=0) and not same(run.net, ours.net)
+
+
+def test_a_step_taken_over_gives_the_run_a_fresh_start():
+    first = weights_after(FOLDED)
+    kept = {name: tensor.clone() for name, tensor in first.net.state_dict().items()}
+    other = weights_after(FOLDED, step=first.step, seed=1)
+    assert other.step is first.step and not all(torch.equal(kept[k], v) for k, v in other.net.state_dict().items())
+    again = weights_after(FOLDED, step=other.step)
+    assert again.step is first.step and again.losses == first.losses
+    assert all(torch.equal(kept[k], v) for k, v in again.net.state_dict().items())
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 4}, {"momentum": 0.0}, {"variant": Variant(width=0.0625)},
+                                    {"weight_decay": 0.0}, {"label_smoothing": 0.1}])
+def test_a_step_of_another_kind_is_not_taken_over(change):
+    first = weights_after(FOLDED)
+    assert weights_after(FOLDED, step=first.step, **change).step is not first.step
+    assert weights_after(Speed(fold=True, fused=True), step=first.step).step is not first.step
+
+
+def test_the_captured_step_is_fed_and_read_as_the_plain_one(captured):
+    speed, plain = replace(FOLDED, graph=True, fused=True), replace(FOLDED, fused=True)
+    steps = {name: Step(SMALL, each, "cpu") for name, each in (("graph", speed), ("plain", plain))}
+    results = {}
+    for name, step in steps.items():
+        step.start(SMALL)
+        step.net.train()
+        results[name] = [step(data(20).images[i:i + 8], data(20).labels[i:i + 8], lr)
+                         for lr in (0.05, 0.01, 0.03) for i in (0, 8, 16)]  # 16: a last batch of 4
+    assert len(captured) == 1 and steps["graph"].optimizer.param_groups[0]["lr"].item() == pytest.approx(0.03)
+    assert results["graph"] == results["plain"]
+    assert same(steps["graph"].net, steps["plain"].net, rtol=0, atol=0)
+    steps["graph"].start(replace(SMALL, seed=1))
+    steps["graph"](data(8).images, data(8).labels, 0.1)
+    assert len(captured) == 1  # the next run replays the first run's graph
+
+
+def test_a_state_can_be_restored():
+    step, examples = Step(SMALL, FOLDED, "cpu"), data(8)
+    step.start(SMALL)
+    step.net.train()
+    step(examples.images, examples.labels, 0.05)
+    state, random = step.state(), torch.get_rng_state()
+    after = step(examples.images, examples.labels, 0.05)
+    step.restore(state)
+    torch.set_rng_state(random)
+    assert step(examples.images, examples.labels, 0.05) == after
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "c++", "clang++"))), reason="torch.compile needs a C++ compiler")
+def test_compiled_is_the_same_network():
+    # Without dropout, as the compiler draws random numbers of its own, nor batch norm, which magnifies rounding.
+    variant = Variant(width=0.125, linear_logits=True, dropout=0.0)
+    plain, compiled = (weights_after(speed, variant=variant, lr=0.01)
+                       for speed in (FOLDED, replace(FOLDED, compile=True)))
+    assert same(plain.net, compiled.net, rtol=1e-3, atol=1e-5) and compiled.losses[0] != compiled.losses[-1]
+
+
+def test_a_graph_without_a_gpu_is_refused():
+    with pytest.raises(ValueError, match="needs a CUDA device, not cpu: leave out graph=True"):
+        weights_after(Speed(graph=True))
+
+
+def test_the_process_is_left_as_it_was(monkeypatch):
+    calls = []
+    monkeypatch.setattr(step_module, "keep_freed_memory", calls.append)
+    before = torch.backends.cudnn.benchmark
+    with pytest.raises(KeyError), Speed(keep_memory=True, autotune=not before).applied():
+        assert torch.backends.cudnn.benchmark is not before and calls == [True]
+        raise KeyError
+    assert torch.backends.cudnn.benchmark is before and calls == [True, False]
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    def missing(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(step_module.ctypes, "CDLL", missing)
+    keep_freed_memory(True)
+
+
+def test_the_fastest_levers_fit_the_device(monkeypatch):
+    assert fastest("cpu").keep_memory and not fastest("cpu").graph
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert fastest("cuda").bf16 and not fastest("cuda").keep_memory
