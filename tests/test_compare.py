@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nin.compare import collapsed, fraction_interval, mean_interval, summarise, verdict, welch
+from nin.compare import collapsed, fraction_interval, mean_interval, plateau_end, summarise, verdict, welch
 
 A, B = [0.871, 0.874, 0.869, 0.880, 0.866], [0.881, 0.884, 0.879, 0.886]
 
@@ -72,3 +72,9 @@ def test_summary_keeps_collapses_apart():
     assert (a["n"], a["collapsed"], a["accuracies"]) == (3, 1, [0.8, 0.9])
     assert a["interval"] == mean_interval([0.8, 0.9]) and a["collapsed_interval"] == fraction_interval(1, 3)
     assert b["interval"] is None and b["collapsed"] == b["n"] == 1
+
+
+def test_the_plateau_ends_where_the_loss_leaves_ln_10_for_the_first_time():
+    assert plateau_end({"losses": [2.303, 2.26, 2.24, 2.3, 1.0]}) == 60
+    assert plateau_end({"losses": [2.303, 2.4]}) is None and plateau_end({"diverged": "..."}) is None
+    assert plateau_end({"losses": [1.0]}, num_classes=2) is None

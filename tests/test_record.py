@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nin import data, record, studies
+from nin import data, record, studies, training
 from nin.model import Variant
 from nin.scale import SCALES
 from nin.training import SECTION, SOUND
@@ -47,8 +47,8 @@ def test_records_what_is_missing_and_nothing_twice(study, tmp_path):
 def test_a_tuning_study_never_sees_the_test_set(study, tmp_path, monkeypatch):
     monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"small": TINY}, seeds=1, validation=True))
     seen, train = [], record.record_one
-    monkeypatch.setattr(record, "record_one", lambda label, recipe, sets, scale: (
-        seen.append(sets), train(label, recipe, sets, scale))[1])
+    monkeypatch.setattr(record, "record_one", lambda label, recipe, sets, *rest: (
+        seen.append(sets), train(label, recipe, sets, *rest))[1])
     record.record("tiny", folder=tmp_path)
     whole, (_, validation) = data.load(train=True), seen[0]
     assert all((whole.images == image).flatten(1).all(1).any() for image in validation.images[:5])
@@ -76,6 +76,64 @@ def test_a_diverged_run_is_a_result(study, tmp_path, monkeypatch):
     record.record("tiny", folder=tmp_path)
     run, = record.load("tiny", tmp_path, scale="smoke")
     assert run["collapsed"] and run["history"] == [] and "step" in run["diverged"]
+
+
+def test_a_stopped_run_goes_on_from_its_last_epoch(study, tmp_path, monkeypatch):
+    """Killed in its second epoch, a run is not begun anew; its checkpoint goes when the run is recorded."""
+    recipe = replace(TINY, num_epochs=2)
+    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"small": recipe}, seeds=1))
+    monkeypatch.setitem(SCALES, "smoke", replace(SCALES["smoke"], max_epochs=2))
+    epochs, train_epoch = [], training._train_epoch
+
+    def killed(run, *rest):
+        epochs.append(len(run.history) + 1)
+        if epochs == [1, 2]:
+            raise SystemExit
+        train_epoch(run, *rest)
+
+    monkeypatch.setattr(training, "_train_epoch", killed)
+    with pytest.raises(SystemExit):
+        record.record("tiny", folder=tmp_path)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
+    assert record.record("tiny", folder=tmp_path) == 1 and epochs == [1, 2, 2]
+    run, = record.load("tiny", tmp_path, scale="smoke")
+    assert [epoch["epoch"] for epoch in run["history"]] == [1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.jsonl"]
+
+
+def test_the_same_recipe_by_another_path_is_another_run(study, tmp_path, monkeypatch):
+    recipe = replace(SECTION, lr=0.01)
+    parity = studies.Study("?", {"d2l": recipe, "plain": recipe, "fastest": recipe}, seeds=2,
+                           how={"d2l": "d2l", "plain": training.Speed()})
+    monkeypatch.setitem(studies.STUDIES, "tiny", parity)
+    assert record.record("tiny", folder=tmp_path) == 6 and record.record("tiny", folder=tmp_path) == 0
+    runs = record.by_label(record.load("tiny", tmp_path, scale="smoke"))
+    assert {label: run[0]["speed"] for label, run in runs.items()} == {
+        "d2l": "d2l", "plain": vars(training.Speed()), "fastest": vars(training.fastest())}
+
+
+def test_seeds_share_what_was_compiled(study, tmp_path, monkeypatch):
+    taken, train = [], training.train
+    monkeypatch.setattr(training, "train", lambda *args, step=None, **rest: (
+        taken.append(step), train(*args, step=step, **rest))[1])
+    record.record("tiny", folder=tmp_path)
+    assert taken[:2] == [None, None] and all(taken[2:])
+
+
+def test_minutes_are_estimated_from_runs_on_the_same_device():
+    runs = [{"label": "a", "device": "GPU", "wall_seconds": 60}, {"label": "a", "device": "GPU", "wall_seconds": 120},
+            {"label": "b", "device": "GPU", "wall_seconds": 30}, {"label": "a", "device": "CPU", "wall_seconds": 9e9},
+            {"label": "a", "device": "GPU"}]
+    assert record.minutes([("a", None), ("b", None)], runs, "GPU") == pytest.approx(1.5 + 0.5)
+    assert record.minutes([("new", None)], runs, "GPU") == pytest.approx((1.5 + 0.5) / 2)
+    assert record.minutes([("a", None)], runs, "another") is None
+
+
+def test_minutes_are_said_before_and_after(study, tmp_path, capsys):
+    record.record("tiny", seeds=1, folder=tmp_path)
+    record.record("tiny", folder=tmp_path)
+    first, *_, last = capsys.readouterr().err.split("tiny: 2 runs to record")[2].splitlines()
+    assert "minutes to go" in first and last.startswith("tiny: took 0.")
 
 
 DRIVER = """
@@ -126,7 +184,16 @@ def test_without_a_gpu_it_says_so_before_hours_of_work(monkeypatch, capsys, tmp_
 def test_every_study_is_sound_and_named_after_what_shows_it():
     for name, study in studies.STUDIES.items():
         assert study.question.endswith("?") and study.seeds >= 5
-        assert len({json.dumps(str(recipe)) for recipe in study.recipes.values()}) == len(study.recipes), name
+        assert len({(str(recipe), str(study.how.get(label))) for label, recipe in study.recipes.items()}) == len(
+            study.recipes), name
+        assert study.how.keys() <= study.recipes.keys()
         assert all(recipe.seed == 0 for recipe in study.recipes.values())
     assert studies.STUDIES["training"].recipes["the section, lr 0.1"] == SECTION
     assert record.recipe_id({"seed": 1, "lr": 0.1}) == record.recipe_id({"seed": 2, "lr": 0.1})
+
+
+def test_what_is_missing_is_named_with_its_command_and_minutes():
+    text = record.not_recorded("training")  # 8 recipes of 10 epochs, 20 seeds
+    assert "`python -m nin.record training` trains 160 networks on 96 million images" in text
+    assert text.endswith("which takes 40 minutes at 40,000 images/s.")
+    assert "trains 70 networks on 47 million images" in record.not_recorded("exercise-1-tuning")  # 55,000 an epoch

@@ -157,6 +157,7 @@ def test_another_c_library_is_left_alone(monkeypatch):
 
 
 def test_the_fastest_levers_fit_the_device(monkeypatch):
+    assert str(Speed()) == "none" and str(Speed(fold=True, bf16=True)) == "fold, bf16"
     assert fastest("cpu").keep_memory and not fastest("cpu").graph
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     assert fastest("cuda").bf16 and not fastest("cuda").keep_memory

@@ -1,115 +1,77 @@
 """How fast this machine trains the section's network: d2l's path and the helper's, lever by lever.
 
-    python -m nin.bench      alternates the paths, prints a table, writes results/bench-<device>.jsonl
+    python -m nin.bench      alternates the paths, prints tables, writes results/bench-<device>.jsonl
 """
 
 import argparse
-import contextlib
 import datetime
-import io
 import json
-import math
 import platform
 import re
-import statistics
-import time
-from dataclasses import replace
+import sys
 from pathlib import Path
 
 import torch
 
-from .data import d2l_folder, load
-from .model import nin
+from . import roofline, timing
 from .record import RESULTS
 from .scale import current, device, device_name
-from .training import SECTION, Speed, train
+from .training import SECTION
 
-LEVERS = {
-    "plain": Speed(),
-    "+ folded stem": Speed(fold=True),
-    "+ channels last": Speed(fold=True, channels_last=True),
-    "+ bfloat16": Speed(fold=True, channels_last=True, bf16=True)}
+PARTS = ("bound", "start", "speed", "accuracy")
+ACCURACY = 0.874  # the section's
 
 
-def d2l_epoch(loaders, device):
-    """One epoch of d2l's own functions: examples/s by its clock, and the seconds on the wall."""
-    import matplotlib
-
-    matplotlib.use("agg")  # train_ch6 draws; nothing is to be shown
-    from d2l import torch as d2l
-
-    printed, start = io.StringIO(), time.perf_counter()
-    with contextlib.redirect_stdout(printed):
-        d2l.train_ch6(nin(), *loaders, 1, SECTION.lr, device)
-    seconds = time.perf_counter() - start
-    return float(re.search(r"([\d.]+) examples/sec", printed.getvalue())[1]), seconds
-
-
-def our_epoch(speed, sets, batch_size):
-    """One epoch of the helper's trainer: images/s of training, and the seconds with the evaluation."""
-    run = train(replace(SECTION, num_epochs=1, batch_size=batch_size), *sets, speed, progress=False)
-    return run.images_per_second, run.last["seconds"] + run.last["test_seconds"]
-
-
-def bench(rounds=3, folder=RESULTS):
-    """Time every path `rounds` times in turn, after one round to warm up.
-
-    Returns one row per path, and the file in `folder` that now holds them.
-    """
-    from d2l import torch as d2l
-
-    scale, batch_size = current(), current().batch_size(SECTION.batch_size)
-    with d2l_folder():
-        loaders = d2l.load_data_fashion_mnist(batch_size, resize=224)
-    loaders = [scale.limit(loader) for loader in loaders]
-    whole_sets = load(train=True), load(train=False)
-    sets = [part.take(len(loader) * batch_size) for part, loader in zip(whole_sets, loaders)]
-    paths = {"d2l": lambda: d2l_epoch(loaders, device())} | {
-        name: lambda speed=speed: our_epoch(speed, sets, batch_size) for name, speed in LEVERS.items()}
-    times, peaks = {name: [] for name in paths}, {}
-    for turn in range(rounds + 1):
-        for name, path in paths.items():
-            if torch.cuda.is_available():
-                torch.cuda.reset_peak_memory_stats()
-            result = path()
-            peaks[name] = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else math.nan
-            if turn:  # the first round warms up
-                times[name].append(result)
-    rows = []
-    for name, results in times.items():
-        rate, seconds = (statistics.median(values) for values in zip(*results))
-        rows.append({"path": name, "images/s": rate, "seconds per epoch": seconds,
-                     "peak memory (MB)": None if math.isnan(peaks[name]) else peaks[name] / 1e6})
-    for row in rows:
-        row.update({"images/s against d2l": row["images/s"] / rows[0]["images/s"],
-                    "wall clock against d2l": rows[0]["seconds per epoch"] / row["seconds per epoch"],
-                    "images": len(sets[0]), "batch size": batch_size, "rounds": rounds, "scale": scale.name,
-                    "device": device_name(), "torch": torch.__version__, "python": platform.python_version(),
-                    "date": str(datetime.date.today())})
+def bench(parts=PARTS, rounds=3, target=ACCURACY, folder=RESULTS):
+    """Measure the parts asked for; returns their rows and the file in `folder` that holds them beside older parts."""
     name = re.sub(r"[^A-Za-z0-9]+", "-", device_name()).strip("-").lower()
-    path = Path(folder) / f"bench-{name}.jsonl"
+    path, rows = Path(folder) / f"bench-{name}.jsonl", []
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    about = {"scale": current().name, "batch size": current().batch_size(SECTION.batch_size), "device": device_name(),
+             "torch": torch.__version__, "python": platform.python_version(), "measured on": str(datetime.date.today())}
+    work = {"bound": lambda: [{"path": "bound", **roofline.bound(SECTION.variant, device())}], "start": timing.start,
+            "speed": lambda: timing.speed(rounds), "accuracy": lambda: timing.accuracy(target)}
+    for part in parts:
+        print(f"measuring: {part}", file=sys.stderr, flush=True)
+        new = [{"part": part, **row, **about} for row in work[part]()]
+        kept = [line for line in (path.read_text("utf-8").splitlines() if path.exists() else [])
+                if json.loads(line)["part"] != part]
+        path.write_text("\n".join([*kept, *map(json.dumps, new)]) + "\n", encoding="utf-8")  # what is done is kept
+        rows += new
     return rows, path
+
+
+def table(rows):
+    """The measured rows as text, part by part, without what is the same in all."""
+    import pandas as pd
+
+    hidden, parts = ["part", "scale", "batch size", "device", "torch", "python", "measured on"], []
+    for part in dict.fromkeys(row["part"] for row in rows):
+        chosen = pd.DataFrame([row for row in rows if row["part"] == part]).drop(columns=hidden).set_index("path")
+        parts.append(f"{part}\n{(chosen.T if part == 'bound' else chosen).round(2).to_string(na_rep='–')}")
+    return "\n\n".join(parts)
 
 
 def main(arguments=None):
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m nin.bench", description=__doc__.split("\n")[0])
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="measure these parts (default: all, where it makes "
+                        "sense: no accuracy at taste scale, which does not reach it)")
     parser.add_argument("--rounds", type=int, default=3, help="timed epochs of every path (default: 3)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the table is written to")
+    parser.add_argument("--accuracy", type=float, default=ACCURACY, metavar="A",
+                        help=f"the test accuracy to be reached (default: {ACCURACY})")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the rows are written to")
     options = parser.parse_args(arguments)
     if current().name == "smoke" and options.results == RESULTS:
         parser.error("smoke-scale figures are no results: name another folder with --results")
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
+    if not 0 < options.accuracy <= 1:
+        parser.error("--accuracy is a fraction between 0 and 1")
+    parts = options.only or [part for part in PARTS if part != "accuracy" or current().name != "taste"]
     print(f"{device_name()}, torch {torch.__version__}, scale {current()}")
-    rows, path = bench(options.rounds, options.results)
-    print(f"{'path':18}{'images/s':>12}{'s per epoch':>14}{'× images/s':>13}{'× wall clock':>14}")
-    for row in rows:
-        print(f"{row['path']:18}{row['images/s']:12.1f}{row['seconds per epoch']:14.2f}"
-              f"{row['images/s against d2l']:13.2f}{row['wall clock against d2l']:14.2f}")
-    print(f"written to {path}")
+    rows, path = bench(parts, options.rounds, options.accuracy, options.results)
+    print(f"{table(rows)}\n\nwritten to {path}")
     if options.results == RESULTS:  # the tests compare the page with what is recorded
         print("chapter 3 shows it once executed again: tools/execute.py --in-place book/training.ipynb")
 

@@ -66,6 +66,12 @@ def collapsed(history, num_classes=10):
     return not loss < math.log(num_classes) - 0.05
 
 
+def plateau_end(run, num_classes=10):
+    """The step of a recorded run by which the mean loss of 20 steps first lay 0.05 below ln(num_classes), or None."""
+    return next((20 * (i + 1) for i, loss in enumerate(run.get("losses", []))
+                 if loss < math.log(num_classes) - 0.05), None)
+
+
 def verdict(name_a, a, name_b, b):
     """One sentence on the accuracies (0 to 1) of two variants, in percentage points."""
     d = welch(a, b)

@@ -104,6 +104,23 @@ def dots(ax, groups, label="test accuracy (%)"):
     return ax
 
 
+def ladder(ax, rates, bounds):
+    """Horizontal bars of images/s, {path: rate or None}, the first in grey; dashed, the lowest of {bound: rate}."""
+    name, most = min(bounds.items(), key=lambda bound: bound[1])
+    for row, rate in enumerate(rates.values()):
+        if rate is None or math.isnan(rate):
+            ax.text(0, row, " not available here", va="center", fontsize=9)
+        else:
+            ax.barh(row, rate, color=BLUE if row else GREY)
+            ax.text(rate, row, f" {rate:,.0f} ", va="center", ha="left", fontsize=9)
+    ax.axvline(most, color=ORANGE, linestyle="--")
+    ax.annotate(f"bound by {name}", (most, 1), xycoords=("data", "axes fraction"), xytext=(-4, 2),
+                textcoords="offset points", ha="right", fontsize=9)
+    ax.set_yticks(range(len(rates)), list(rates))
+    ax.set(xlabel="training images/s", xlim=(0, 1.08 * most), ylim=(len(rates) - 0.5, -0.5))
+    return ax
+
+
 def bars(ax, parts, unit, scale=1.0):
     """Stacked horizontal bars: {row: {part: value}}, values divided by `scale` and labelled in `unit`."""
     names = list(dict.fromkeys(part for row in parts.values() for part in row))

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import sys
+import time
 import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -56,9 +57,14 @@ def by_label(runs):
     return groups
 
 
-def not_recorded(chapter):
-    """What a chapter says where its runs are missing: the command that records them."""
-    return f"**Not yet recorded.** On a machine with a GPU, in `book/`: `python -m nin.record {chapter}`"
+def not_recorded(chapter, images_per_second=40_000):
+    """What a chapter says where its runs are missing: the command, and its minutes at the speed that is aimed at."""
+    study = studies()[chapter]
+    epochs = study.seeds * sum(recipe.num_epochs for recipe in study.recipes.values())
+    images = epochs * (55_000 if study.validation else 60_000)
+    return (f"**Not yet recorded.** On a machine with a GPU, in `book/`: `python -m nin.record {chapter}` trains "
+            f"{study.seeds * len(study.recipes)} networks on {images / 1e6:,.0f} million images in all, which takes "
+            f"{images / images_per_second / 60:,.0f} minutes at {images_per_second:,} images/s.")
 
 
 def missing(study, chapter, seeds, scale, folder=RESULTS):
@@ -84,63 +90,106 @@ def append(run, path):
         os.fsync(file.fileno())
 
 
-def record_one(label, recipe, sets, scale):
-    """Train one run and return what is kept of it."""
+def record_one(label, recipe, sets, scale, how=None, step=None, checkpoint=None):
+    """Train one run and return (what is kept of it, the step that another seed can take over).
+
+    `how` is a Speed, by default the fastest, or "d2l", for which the images of both sets are already enlarged.
+    """
     import torch
 
     from . import compare, model, resources
+    from .d2l_run import train_d2l
     from .data import enlarge, to_float
     from .scale import device, device_name
     from .training import INITIALISATIONS, Diverged, fastest, train
 
     train_set, test_set = sets
-    speed, images = fastest(), enlarge(to_float(test_set.images[:48])).to(device())
+    speed, images = how or fastest(), test_set.images[:48]
+    images = (images.float() / 255 if how == "d2l" else enlarge(to_float(images))).to(device())
     torch.manual_seed(recipe.seed)
     net = INITIALISATIONS[recipe.init](model.build(recipe.variant)).to(device())
     maps = recipe.variant.head not in ("fc", "fc-4096") and not recipe.variant.linear_logits
-    line = {"label": label, "scale": scale, "recipe": asdict(recipe), "speed": asdict(speed), "device": device_name(),
+    line = {"label": label, "scale": scale, "recipe": asdict(recipe),
+            "speed": "d2l" if how == "d2l" else asdict(speed), "device": device_name(),
             "torch": torch.__version__, "python": platform.python_version(), "date": str(datetime.date.today()),
             "train_images": len(train_set), "test_images": len(test_set),
             "parameters": resources.parameter_count(net),
             "dead_maps_before": model.dead_maps(net, images) if maps else None}
+    start = time.perf_counter()
     try:
-        run = train(recipe, train_set, test_set, speed)
+        if how == "d2l":
+            run = train_d2l(recipe, train_set, test_set)
+        else:
+            run = train(recipe, train_set, test_set, speed, checkpoint=checkpoint, step=step)
+            step = run.step
     except Diverged as error:
-        return {**line, "diverged": str(error), "history": [], "collapsed": True}
+        return {**line, "diverged": str(error), "history": [], "collapsed": True,
+                "wall_seconds": time.perf_counter() - start}, step
     if run.interrupted:
         raise KeyboardInterrupt
     return {**line, "history": run.history, "collapsed": compare.collapsed(run.history),
             "losses": [round(sum(part) / len(part), 5) for part in _parts(run.losses, 20)],  # means of 20 steps
             "dead_maps_after": model.dead_maps(run.net, images) if maps else None,
-            "images_per_second": run.images_per_second}
+            "images_per_second": run.images_per_second, "wall_seconds": time.perf_counter() - start}, step
 
 
 def _parts(values, n):
     return [values[i:i + n] for i in range(0, len(values), n)]
 
 
+def minutes(todo, runs, device):
+    """How long the runs (label, recipe) will take, from what recorded runs took on this device; None without any."""
+    seconds = {}
+    for run in runs:
+        if run["device"] == device and "wall_seconds" in run:
+            seconds.setdefault(run["label"], []).append(run["wall_seconds"])
+    means = {label: sum(values) / len(values) for label, values in seconds.items()}
+    if not means:
+        return None
+    usual = sum(means.values()) / len(means)
+    return sum(means.get(label, usual) for label, _ in todo) / 60
+
+
 def record(chapter, seeds=None, folder=RESULTS):
     """Train and append every missing run of a chapter's study at the present scale; returns how many."""
+    from .d2l_run import enlarged_by_pil
     from .data import hold_out
     from .data import load as load_data
-    from .scale import current
+    from .scale import current, device, device_name
 
     scale, study = current(), studies()[chapter]
-    todo = missing(study, chapter, seeds or study.seeds, scale, folder)
-    print(f"{chapter}: {len(todo)} runs to record at scale {scale}", file=sys.stderr)
+    todo, path = missing(study, chapter, seeds or study.seeds, scale, folder), Path(folder) / f"{chapter}.jsonl"
+    recorded = load(chapter, folder, scale.name)
+    _say(f"{chapter}: {len(todo)} runs to record at scale {scale}", minutes(todo, recorded, device_name()))
     if not todo:
         return 0
     train_set, test_set = load_data(train=True), load_data(train=False)
     if study.validation:
         train_set, test_set = hold_out(train_set, min(5_000, len(train_set) // 4))  # a quarter where the set is drawn
     sets = train_set.take(scale.train_images), test_set.take(scale.test_images)
+    sets, enlarged = tuple(part.to(device()) for part in sets), None
+    steps, start = {}, time.perf_counter()
     for number, (label, recipe) in enumerate(todo, start=1):
-        run = record_one(label, recipe, sets, scale.name)
-        append(run, Path(folder) / f"{chapter}.jsonl")
+        how = study.how.get(label)
+        if how == "d2l" and enlarged is None:
+            enlarged = tuple(enlarged_by_pil(part).to(device()) for part in sets)
+        name = f"{chapter}-{scale.name}-{recipe_id({'label': label, **asdict(recipe)})}-{recipe.seed}.part"
+        checkpoint = path.with_name(name)  # a run that is stopped goes on from its last epoch
+        path.parent.mkdir(parents=True, exist_ok=True)
+        run, steps[label] = record_one(label, recipe, enlarged if how == "d2l" else sets, scale.name, how,
+                                       steps.get(label), checkpoint)
+        append(run, path)
+        checkpoint.unlink(missing_ok=True)
+        recorded.append(run)
         last = run["history"][-1] if run["history"] else {}
-        print(f"{number}/{len(todo)} {label}, seed {recipe.seed}: test accuracy {last.get('test_acc', float('nan')):.4f}"
-              f"{', collapsed' if run['collapsed'] else ''}", file=sys.stderr)
+        _say(f"{number}/{len(todo)} {label}, seed {recipe.seed}: test accuracy {last.get('test_acc', float('nan')):.4f}"
+             f"{', collapsed' if run['collapsed'] else ''}", minutes(todo[number:], recorded, device_name()))
+    _say(f"{chapter}: took {(time.perf_counter() - start) / 60:.1f} minutes")
     return len(todo)
+
+
+def _say(text, left=None):
+    print(text + (f"; about {left:.1f} minutes to go" if left else ""), file=sys.stderr, flush=True)
 
 
 def main(arguments=None):

@@ -135,7 +135,7 @@ def measured_peak(step, device):
         step()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
+    with quiet(), tempfile.TemporaryDirectory() as folder:
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
             step()
         profile.export_chrome_trace(str(Path(folder, "trace.json")))
@@ -148,7 +148,7 @@ def measured_peak(step, device):
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """Drop what is written to the process's own stderr: some builds of torch's profiler report there on themselves."""
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

@@ -26,6 +26,9 @@ class Speed:
     compile: bool = False  # torch.compile on the forward pass and what it implies for the backward pass
     graph: bool = False  # GPU: the step's kernels are recorded once, then launched as one CUDA graph
 
+    def __str__(self):
+        return ", ".join(name for name, on in vars(self).items() if on) or "none"
+
     @contextlib.contextmanager
     def applied(self):
         """The levers that belong to the process, on inside this context."""
@@ -52,14 +55,16 @@ def fastest(device=None):
 
 
 def keep_freed_memory(keep):
-    """Let glibc keep what is freed (True) or give large blocks back at once, its default; else nothing happens.
+    """Let glibc keep what is freed (True) or give large blocks back (False); where it is not glibc, do nothing.
 
-    The parameters are those of mallopt(3).
+    The parameters are those of mallopt(3). Any call ends glibc's own adjustment of the two thresholds, so giving back
+    sets them to where that adjustment leads in a process that frees large blocks: 32 MiB, and twice that.
     """
     with contextlib.suppress(OSError, AttributeError):  # macOS, Windows, musl: another allocator
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(-4, 0 if keep else 65536)  # M_MMAP_MAX: how many blocks may be mapped on their own
-        libc.mallopt(-1, -1 if keep else 128 * 1024)  # M_TRIM_THRESHOLD, bytes; -1: never
+        libc.mallopt(-3, 2**25)  # M_MMAP_THRESHOLD: from how many bytes on
+        libc.mallopt(-1, -1 if keep else 2**26)  # M_TRIM_THRESHOLD: how many free bytes are kept; -1: all
         if not keep:
             libc.malloc_trim(0)
 

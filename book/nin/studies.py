@@ -1,9 +1,9 @@
 """Which runs each chapter's comparisons rest on."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .model import Variant
-from .training import SECTION, SOUND, Recipe
+from .training import SECTION, SOUND, Recipe, Speed
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Study:
     recipes: dict  # label: Recipe
     seeds: int  # enough for the effect that the question is about
     validation: bool = False  # accuracies on 5,000 held-out training images instead of the test set
+    how: dict = field(default_factory=dict)  # label: a Speed other than the fastest, or "d2l" for d2l's own functions
 
 
 def _variants(recipes, variants):
@@ -55,6 +56,10 @@ STUDIES = {
             "linear logits": Recipe(variant=_LINEAR),
             "both": Recipe(init="kaiming", variant=_LINEAR)}.items()},
         seeds=20),
+    "training-parity": Study(
+        "Does the faster trainer reach the accuracy of d2l's?",
+        {"d2l's functions": SECTION, "the helper, plain": SECTION, "the helper, fastest": SECTION},
+        seeds=5, how={"d2l's functions": "d2l", "the helper, plain": Speed()}),
     "exercise-1-tuning": Study("What does each lever of tuning bring?", _ladder(), seeds=5, validation=True),
     "exercise-2-one-by-one": Study(
         "How many 1×1 convolutions does a block want?",

@@ -2,7 +2,6 @@
 
 import math
 import pickle
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from .data import batches
 from .model import INITIALISATIONS, Variant
 from .scale import device as default_device
 from .step import Speed, Step, fastest, forward
+from .stopwatch import stopwatch
 
 __all__ = ["SCHEDULES", "SECTION", "SOUND", "Diverged", "Recipe", "Run", "Speed", "augment", "evaluate", "fastest",
            "forward", "learning_rates", "predict", "train"]
@@ -177,22 +177,6 @@ def learning_rates(schedule, lr, steps):
         optimizer.step()
         scheduler.step()
     return rates
-
-
-def stopwatch(device):
-    """A function that gives the seconds since now; on a GPU those of the device, for whose work it waits."""
-    if device.type != "cuda":
-        start = time.perf_counter()
-        return lambda: time.perf_counter() - start
-    first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    first.record()
-
-    def elapsed():
-        last.record()
-        last.synchronize()
-        return first.elapsed_time(last) / 1000  # from milliseconds
-
-    return elapsed
 
 
 def _train_epoch(run, train_set, lrs, generator, bar):
