@@ -1,36 +1,16 @@
 """The built pages: their links, and what a real browser makes of them from a folder with no network."""
 
-import os
-import shutil
 from functools import cache
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
 import notebooks
 import pytest
+from visiting import HTML, Visit
 
-HTML = notebooks.ROOT / "_build" / "html"
 PAGES = sorted(path.name for path in HTML.glob("*.html"))
-BROWSERS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-)
-# A browser of its own, that looks nothing up by itself.
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 # What a page loads, as against what it links to.
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "embed": "src"}
-SETTLED = "() => !window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)"
 
 
 class Page(HTMLParser):
@@ -104,50 +84,6 @@ def test_styles_load_nothing_from_elsewhere():
 def test_only_the_needed_mathjax_is_shipped():
     size = sum(path.stat().st_size for path in (HTML / "_static" / "mathjax").rglob("*") if path.is_file())
     assert 1e6 < size < 4e6
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium; without one these tests are skipped, except where CI is set."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium found: install one, or set CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """One page opened from disk, with everything it complained about."""
-
-    def __init__(self, browser, address, width=1280, scheme="light"):
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        self.context.set_default_timeout(20_000)
-        self.page = self.context.new_page()
-        self.complaints, self.requests = [], []
-        self.page.on("console", self.note)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(f"{HTML.as_uri()}/{address}", wait_until="load")
-        self.page.wait_for_function(SETTLED)
-
-    def note(self, message):
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
-
-    def remote(self):
-        """Return the addresses asked for that are not on this disk."""
-        return [url for url in self.requests if not url.startswith((HTML.as_uri(), "data:", "blob:"))]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
