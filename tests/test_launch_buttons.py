@@ -64,7 +64,9 @@ def test_built_page(tmp_path, url):
     source.mkdir()
     for path in notebooks.chapters():
         (source / path.name).write_bytes(path.read_bytes())
-    for name in ("index.md", "references.md", "references.bib"):
+    (source / "_static").mkdir()
+    for name in ("index.md", "references.md", "references.bib", "live-network.md", "_static/live-network.txt",
+                 "_static/live-network.png"):
         (source / name).write_bytes((notebooks.BOOK / name).read_bytes())
     environment = {**os.environ, "NIN_REPOSITORY_URL": url, "NIN_COLAB_BRANCH": "colab"}
     tool = [sys.executable, notebooks.ROOT / "tools" / "build.py", "--source", source, "--output", tmp_path]
