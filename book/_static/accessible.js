@@ -20,4 +20,10 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   // A list of references consists of list items; the role that Sphinx gives them is deprecated.
   set(".citation-list > .citation", "role", "listitem");
+  // What scrolls sideways in its own box must be within reach of the keyboard, whenever it is too wide.
+  const boxes = new ResizeObserver((seen) => seen.forEach(({ target }) => {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }));
+  document.querySelectorAll(".bd-article :is(table, pre, .cell_output, .text_html)").forEach((box) => boxes.observe(box));
 });

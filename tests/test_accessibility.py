@@ -1,0 +1,37 @@
+"""axe-core over every page, in both themes, narrow and wide: nothing that it can find is wrong."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from visiting import HTML, Visit
+
+PAGES = sorted(path.name for path in HTML.glob("*.html"))
+OPTIONS = {"preload": False,  # from a folder, axe may not read the style sheets by itself
+           "resultTypes": ["violations"]}
+# Thousands of coloured words cost axe most of its time, and their colours are the same on every page.
+WITH_CODE, CODE = "nin-block.html", {"exclude": [[".highlight"]]}
+
+
+@pytest.mark.parametrize("width, scheme", [(390, "light"), (1280, "dark")])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(browser, name, width, scheme):
+    with Visit(browser, name, width, scheme) as visit:
+        for figure in visit.page.locator("[data-figure]").all():
+            visit.page.wait_for_function("figure => figure.dataset.ready", arg=figure.element_handle())
+        context = None if name == WITH_CODE else CODE
+        found = Axe().run(visit.page, context=context, options=OPTIONS).response["violations"]
+        assert [(violation["id"], [node["target"] for node in violation["nodes"]][:4]) for violation in found] == []
+
+
+def test_what_scrolls_sideways_is_within_reach_of_the_keyboard(browser):
+    """Boxes that are too wide can be focused; they lose that when they fit."""
+    too_wide = """() => [...document.querySelectorAll(".bd-article :is(table, pre, .cell_output, .text_html)")]
+                        .map(box => [box.scrollWidth > box.clientWidth, box.tabIndex === 0])"""
+    with Visit(browser, "training.html", 390, "light") as visit:
+        narrow = visit.page.evaluate(too_wide)
+        visit.page.set_viewport_size({"width": 1900, "height": 900})
+        visit.page.wait_for_timeout(300)
+        wide = visit.page.evaluate(too_wide)
+    assert any(wider for wider, _ in narrow)
+    for boxes in (narrow, wide):
+        assert all(focusable == wider for wider, focusable in boxes)
+    assert sum(wider for wider, _ in wide) < sum(wider for wider, _ in narrow)
