@@ -2,6 +2,7 @@
 
 from functools import cache
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import notebooks
@@ -101,6 +102,17 @@ def test_in_a_browser(browser, name, width, scheme):
         assert page.locator("mjx-merror").count() == 0
         broken = page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
         assert broken == []
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "live-network.html"])  # it tests its own weight
+def test_a_page_is_light(browser, name):
+    """Page, pictures, figures and their data, without what all pages share and a browser loads once."""
+    with Visit(browser, name) as visit:
+        visit.wait_for_figures()
+        files = {Path(unquote(urlsplit(url).path)) for url in visit.requests if url.startswith("file:")}
+    own = [file for file in files if file.parent in (HTML, HTML / "_images", HTML / "_static" / "figures")]
+    assert HTML / name in own
+    assert sum(file.stat().st_size for file in own) < 1e6
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -6,7 +6,6 @@ import made_up
 import pytest
 import recorded_runs
 import visiting
-from axe_playwright_python.sync_playwright import Axe
 from nin import compare, record
 from visiting import Visit
 
@@ -63,11 +62,6 @@ def table(figure):
     return [row.locator("th, td").all_text_contents() for row in figure.locator("tbody tr").all()]
 
 
-def violations(page):
-    """What axe finds in the figure; it must not ask for the style sheets again, which a page from disk cannot."""
-    return Axe().run(page, context="[data-figure=curves]", options={"preload": False}).response["violations"]
-
-
 @pytest.mark.parametrize("study", STUDIES)
 def test_on_the_real_pages(browser, study):
     with Visit(browser, f"{study}.html", width=390) as visit:
@@ -79,7 +73,7 @@ def test_on_the_real_pages(browser, study):
             assert figure.locator("p").inner_text() == (
                 f"Not yet recorded. On a machine with a GPU, in book/: python -m nin.record {study}")
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
-        assert violations(visit.page) == []
+        assert visit.violations("[data-figure=curves]") == []
         assert visit.complaints == [] and visit.remote() == []
 
 
@@ -208,7 +202,7 @@ def test_accessible_at_every_width(visit, width, scheme):
     figure.locator("summary").click()
     figure.get_by_label("Seed").select_option("2")
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert violations(opened.page) == []
+    assert opened.violations("[data-figure=curves]") == []
     for control in figure.locator("button, select, label, summary").all():
         assert control.bounding_box()["height"] >= 24
 

@@ -212,26 +212,18 @@ def test_fits_and_is_accessible(browser, width, scheme):
         boxes = [control.bounding_box() for control in visit.root.locator("button, select, input[type=radio]").all()]
         assert min(min(box["width"], box["height"]) for box in boxes) >= 24
         assert len({round(box["y"]) for box in boxes[:30]}) == 3  # one garment of each class to a row
-        axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-        found = axe.run(visit.page, context="[data-figure=live]").response["violations"]
-        assert [violation["id"] for violation in found] == []
+        assert visit.violations("[data-figure=live]") == []
 
 
 def test_touch(browser):
-    context = browser.new_context(has_touch=True, viewport={"width": 390, "height": 800})
-    page = context.new_page()
-    page.goto((Path(__file__).resolve().parents[1] / "_build" / "html" / PAGE).as_uri())
-    page.wait_for_selector("[data-figure=live][data-ready=yes]")
-    page.get_by_role("radio", name="bag, 2 of 3").tap()
-    canvas = page.locator(".fig-live-picture canvas")
-    canvas.scroll_into_view_if_needed()
-    page.wait_for_selector("[data-figure=live][aria-busy=false]")
-    place = canvas.bounding_box()
-    canvas.tap(position={"x": 100, "y": 100})
-    page.wait_for_selector("[data-figure=live][aria-busy=false]")
-    assert canvas.bounding_box() == place  # the longer answer does not push the picture away from the finger
-    assert "Since you picked it" in page.locator("[data-figure=live] [aria-live]").inner_text()
-    context.close()
+    with Live(browser, PAGE, 390, touch=True) as visit:
+        visit.root.get_by_role("radio", name="bag, 2 of 3").tap()
+        visit.canvas.scroll_into_view_if_needed()
+        visit.settle()
+        place = visit.canvas.bounding_box()
+        visit.canvas.tap(position={"x": 100, "y": 100})
+        assert "Since you picked it" in visit.settle()
+        assert visit.canvas.bounding_box() == place  # the longer answer does not push the picture from the finger
 
 
 def test_without_scripts_the_still_picture_and_its_words_stand(browser):

@@ -1,6 +1,7 @@
 """Opening a built page from disk in a real browser, and noting everything it complains about."""
 
 import notebooks
+from axe_playwright_python.sync_playwright import Axe
 
 HTML = notebooks.ROOT / "_build" / "html"
 SETTLED = "() => !window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)"
@@ -9,9 +10,9 @@ SETTLED = "() => !window.MathJax?.startup?.promise || MathJax.startup.promise.th
 class Visit:
     """One page opened from disk, with everything it complained about."""
 
-    def __init__(self, browser, address, width=1280, scheme="light", scripts=True):
+    def __init__(self, browser, address, width=1280, scheme="light", scripts=True, touch=False):
         self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme,
-                                           java_script_enabled=scripts)
+                                           java_script_enabled=scripts, has_touch=touch, is_mobile=touch)
         self.context.set_default_timeout(20_000)
         self.page = self.context.new_page()
         self.complaints, self.requests = [], []
@@ -30,6 +31,18 @@ class Visit:
     def remote(self):
         """Return the addresses asked for that are not on this disk."""
         return [url for url in self.requests if not url.startswith((HTML.as_uri(), "data:", "blob:"))]
+
+    def violations(self, context=None):
+        """What axe-core finds wrong on the page, or in a part of it, as (rule, places)."""
+        # From a folder, axe may not read the style sheets by itself.
+        options = {"preload": False, "resultTypes": ["violations"]}
+        found = Axe().run(self.page, context=context, options=options).response["violations"]
+        return [(rule["id"], [node["target"] for node in rule["nodes"]][:4]) for rule in found]
+
+    def wait_for_figures(self):
+        """Return when all touchable figures of the page are alive."""
+        for figure in self.page.locator("[data-figure]").all():
+            self.page.wait_for_function("figure => figure.dataset.ready", arg=figure.element_handle())
 
     def figure(self, name):
         """Return the locator of a touchable figure, brought to life and into view."""
