@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nin.model import HEADS, Variant, build, class_maps, dead_maps, kaiming, nin, xavier
+from nin.model import HEADS, Variant, build, class_maps, dead_maps, kaiming, last_of_body, nin, xavier
 
 TRACE = [(96, 54, 54), (96, 26, 26), (256, 26, 26), (256, 12, 12), (384, 12, 12), (384, 5, 5), (384, 5, 5),
          (10, 5, 5), (10, 1, 1), (10,)]
@@ -116,3 +116,13 @@ def test_bad_variants(bad):
 def test_no_class_maps_without_global_average_pooling():
     with pytest.raises(ValueError, match="no class maps"):
         class_maps(build(Variant(head="fc")), torch.rand(1, 1, 224, 224))
+
+
+@pytest.mark.parametrize("variant, name, channels", [
+    (Variant(), "4.4.weight", 384), (Variant(num_1x1=0, width=0.5), "4.0.weight", 192),
+    (Variant(batch_norm=True, linear_logits=True), "4.6.weight", 384),
+    (Variant(depth=2, head="fc-4096"), "4.10.weight", 384)])
+def test_the_last_convolution_of_the_body(variant, name, channels):
+    net = build(variant)
+    assert last_of_body(net) == name and dict(net.named_parameters())[name].shape[0] == channels
+    assert net[:7](torch.rand(1, 1, 224, 224)).shape == (1, channels, 5, 5)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from nin import data, record, studies, training
-from nin.model import Variant
+from nin.model import HEADS, Variant
 from nin.scale import SCALES
 from nin.training import SECTION, SOUND
 
@@ -40,8 +40,44 @@ def test_records_what_is_missing_and_nothing_twice(study, tmp_path):
     for run in runs:
         assert {"device", "torch", "python", "date", "losses", "images_per_second", "collapsed"} <= run.keys()
         assert 0 <= run["history"][-1]["test_acc"] <= 1 and run["train_images"] == 48
+        assert run["seen_images"] == 48 and 0 <= run["seen_acc"] <= 1 and run["seconds_afterwards"] >= 0
+        assert not {"gradient", "readable"} & run.keys()  # this study does not ask for them
     assert runs[0]["dead_maps_before"] is None and 0 <= runs[1]["dead_maps_before"] <= 10
     assert record.load("tiny", tmp_path) == []  # a smoke run is never shown as a result
+
+
+def test_a_study_says_what_else_is_measured(study, tmp_path, monkeypatch):
+    """Every head of the exercise, every other one with batch norm: gradients per step, and what a probe reads."""
+    recipes = {head: replace(recipe, lr=0.01, variant=replace(recipe.variant, head=head, width=0.0625))
+               for head, recipe in zip(HEADS, 3 * (SECTION, SOUND))}
+    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", recipes, seeds=1, extras=("gradient", "probe")))
+    monkeypatch.setattr(record, "_means", lambda values: list(values))  # of every step
+    assert record.record("tiny", folder=tmp_path) == len(HEADS) == 6
+    for run in record.load("tiny", tmp_path, scale="smoke"):
+        assert len(run["gradient"]) == len(run["losses"]) == 6 and all(value >= 0 for value in run["gradient"])
+        hidden = "fc-4096" in run["label"]
+        assert list(run["readable"]) == ["before, means", "before, all"] + (
+            ["after, all"] if hidden else ["after, means", "after, all"])
+        assert all(0 <= value <= 1 for value in run["readable"].values())
+    with pytest.raises(ValueError, match="'gradient' and 'probe', not dead maps"):
+        studies.Study("?", recipes, seeds=1, extras=("dead maps",))
+
+
+def test_training_images_are_seen_again_as_test_images_are(study, tmp_path, monkeypatch):
+    """In eval mode and without augmentation, the same images for all runs: the accuracy of the net that was trained."""
+    nets, train = [], training.train
+    monkeypatch.setattr(training, "train", lambda *args, **rest: (nets.append(train(*args, **rest)), nets[-1])[1])
+    monkeypatch.setattr(record, "SEEN", 20)
+    recipe = replace(TINY, lr=0.01, variant=replace(TINY.variant, dropout=0.5))
+    split = data.load(train=True).take(40)
+    line, _ = record.record_one("small", recipe, (split, split.take(8)), "smoke")
+    logits = training.forward(nets[0].net.eval(), split.images[:20])
+    assert line["seen_images"] == 20
+    assert line["seen_acc"] == pytest.approx((logits.argmax(1) == split.labels[:20]).float().mean().item(), abs=0.051)
+
+
+def test_means_of_steps_keep_the_rest():
+    assert record._means(range(45)) == [9.5, 29.5, 42.0] and record._means([]) == []
 
 
 def test_a_tuning_study_never_sees_the_test_set(study, tmp_path, monkeypatch):
@@ -127,6 +163,7 @@ def test_minutes_are_estimated_from_runs_on_the_same_device():
     assert record.minutes([("a", None), ("b", None)], runs, "GPU") == pytest.approx(1.5 + 0.5)
     assert record.minutes([("new", None)], runs, "GPU") == pytest.approx((1.5 + 0.5) / 2)
     assert record.minutes([("a", None)], runs, "another") is None
+    assert record.minutes([("a", None)], [{**runs[0], "seconds_afterwards": 30}], "GPU") == pytest.approx(1.5)
 
 
 def test_minutes_are_said_before_and_after(study, tmp_path, capsys):
@@ -197,3 +234,22 @@ def test_what_is_missing_is_named_with_its_command_and_minutes():
     assert "`python -m nin.record training` trains 160 networks on 96 million images" in text
     assert text.endswith("which takes 40 minutes at 40,000 images/s.")
     assert "trains 70 networks on 47 million images" in record.not_recorded("exercise-1-tuning")  # 55,000 an epoch
+
+
+def test_minutes_grow_with_the_macs(monkeypatch):
+    assert record.relative_macs(Variant()) == 1
+    assert record.relative_macs(Variant(num_1x1=0)) == pytest.approx(577.5 / 762.3, rel=1e-3)  # by hand: field notes
+    wide = replace(SOUND, variant=replace(SOUND.variant, width=2.0))
+    times = record.relative_macs(wide.variant)
+    assert 3.5 < times < 4
+    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"one": SOUND, "wide": wide}, seeds=100))
+    text = record.not_recorded("tiny", images_per_second=10_000)  # 600,000 images a run: a minute at width 1
+    assert f"200 networks on 120 million images in all, which takes {100 + 100 * times:.0f} minutes" in text
+    assert text.endswith("at 10,000 images/s for the section's network, and for the others as their MACs are to its.")
+
+
+def test_the_family_covers_1_to_16_times_the_macs():
+    times = sorted(record.relative_macs(recipe.variant) for recipe in studies.STUDIES["family"].recipes.values())
+    assert times[0] == pytest.approx(1) and 14 < times[-1] <= 16
+    assert max(b / a for a, b in zip(times, times[1:])) < 3  # no wide gap
+    assert sum(times) * studies.STUDIES["family"].seeds * 600_000 / 40_000 / 60 < 60  # minutes: two pieces of a GPU

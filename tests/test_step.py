@@ -1,15 +1,17 @@
 """One step, with and without each lever: the same numbers, and a run that can take over another's step."""
 
+import copy
 import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from nin import step as step_module
 from nin.data import Split
-from nin.model import Variant
-from nin.step import Speed, Step, fastest, keep_freed_memory
+from nin.model import Variant, build, last_of_body
+from nin.step import Speed, Step, fastest, forward, keep_freed_memory
 from nin.training import SOUND, train
 
 SMALL = replace(SOUND, variant=Variant(width=0.125, linear_logits=True, batch_norm=True, dropout=0.5), num_epochs=2,
@@ -39,7 +41,8 @@ def captured(monkeypatch):
     captures = []
 
     def capture(self):
-        outputs = tuple(torch.zeros((), dtype=dtype) for dtype in (torch.float32, torch.int64))
+        types = (torch.float32, torch.int64, *(torch.float32 for _ in self.watched))
+        outputs = tuple(torch.zeros((), dtype=dtype) for dtype in types)
         captures.append(self)
 
         def replay():
@@ -95,9 +98,10 @@ def test_a_step_of_another_kind_is_not_taken_over(change):
     assert weights_after(Speed(fold=True, fused=True), step=first.step).step is not first.step
 
 
-def test_the_captured_step_is_fed_and_read_as_the_plain_one(captured):
+@pytest.mark.parametrize("watch", [(), ("4.6.weight", "7.0.bias")])
+def test_the_captured_step_is_fed_and_read_as_the_plain_one(captured, watch):
     speed, plain = replace(FOLDED, graph=True, fused=True), replace(FOLDED, fused=True)
-    steps = {name: Step(SMALL, each, "cpu") for name, each in (("graph", speed), ("plain", plain))}
+    steps = {name: Step(SMALL, each, "cpu", watch) for name, each in (("graph", speed), ("plain", plain))}
     results = {}
     for name, step in steps.items():
         step.start(SMALL)
@@ -105,11 +109,45 @@ def test_the_captured_step_is_fed_and_read_as_the_plain_one(captured):
         results[name] = [step(data(20).images[i:i + 8], data(20).labels[i:i + 8], lr)
                          for lr in (0.05, 0.01, 0.03) for i in (0, 8, 16)]  # 16: a last batch of 4
     assert len(captured) == 1 and steps["graph"].optimizer.param_groups[0]["lr"].item() == pytest.approx(0.03)
-    assert results["graph"] == results["plain"]
+    assert results["graph"] == results["plain"] and all(len(result) == 2 + len(watch) for result in results["graph"])
     assert same(steps["graph"].net, steps["plain"].net, rtol=0, atol=0)
     steps["graph"].start(replace(SMALL, seed=1))
     steps["graph"](data(8).images, data(8).labels, 0.1)
     assert len(captured) == 1  # the next run replays the first run's graph
+
+
+@pytest.mark.parametrize("changes", [{}, {"batch_norm": False, "num_1x1": 0}, {"head": "fc-4096"}, {"depth": 2}])
+def test_a_watched_parameter_is_measured_before_its_update(changes):
+    """Against autograd on the plain forward pass, for the last convolution of several bodies."""
+    recipe = replace(SMALL, variant=replace(SMALL.variant, dropout=0.0, **changes))
+    name, examples = last_of_body(build(recipe.variant)), data(8)
+    step = Step(recipe, Speed(), "cpu", (name,))
+    step.start(recipe)
+    step.net.train()
+    step(examples.images, examples.labels, 0.05)
+    net, before = copy.deepcopy(step.net), dict(step.net.named_parameters())[name].detach().clone()
+    gradient, = torch.autograd.grad(nn.functional.cross_entropy(forward(net, examples.images), examples.labels),
+                                    dict(net.named_parameters())[name])
+    _, _, relative = step(examples.images, examples.labels, 0.05)
+    assert not torch.equal(dict(step.net.named_parameters())[name], before)
+    assert relative.item() == pytest.approx((gradient.norm() / before.norm()).item(), rel=1e-4) and relative > 0
+    assert not relative.requires_grad
+
+
+def test_watching_changes_nothing_else():
+    plain, watched = (train(SMALL, data(20), data(8), FOLDED, "cpu", progress=False, watch=watch)
+                      for watch in ((), ("4.6.weight",)))
+    assert watched.losses == plain.losses and same(watched.net, plain.net, rtol=0, atol=0)
+    assert plain.gradients == {} and list(map(len, watched.gradients.values())) == [len(watched.losses)]
+    again = train(SMALL, data(20), data(8), FOLDED, "cpu", progress=False, step=watched.step, watch=("4.6.weight",))
+    assert again.step is watched.step and again.gradients == watched.gradients
+    other = train(SMALL, data(20), data(8), FOLDED, "cpu", progress=False, step=watched.step)
+    assert other.step is not watched.step and other.gradients == {}
+
+
+def test_an_unknown_parameter_cannot_be_watched():
+    with pytest.raises(ValueError, match=r"no parameter named 9\.weight: watch some of 0\.0\.weight, 0\.0\.bias"):
+        Step(SMALL, FOLDED, "cpu", ("9.weight",))
 
 
 def test_a_state_can_be_restored():

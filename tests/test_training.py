@@ -12,6 +12,7 @@ from nin.model import Variant, build, kaiming, xavier
 from nin.training import SECTION, SOUND, Diverged, Recipe, Speed, augment, evaluate, forward, predict, train
 
 SMALL = replace(SOUND, variant=Variant(width=0.125, linear_logits=True, dropout=0.0), num_epochs=1, batch_size=8)
+WATCH = ("4.4.weight",)  # the body's last convolution
 
 
 def squares(n, seed=0):
@@ -145,7 +146,7 @@ def test_enlarged_images_are_refused_with_the_shape_wanted():
 def test_a_run_goes_on_from_its_last_epoch(epochs, monkeypatch, tmp_path):
     data, path = squares(20), tmp_path / "run.pt"
     recipe = replace(SMALL, variant=Variant(width=0.125), num_epochs=4, shift=1, flips=True)  # with dropout
-    whole = train(recipe, data, data, Speed(fold=True), progress=False)
+    whole = train(recipe, data, data, Speed(fold=True), progress=False, watch=WATCH)
     count = iter(range(1, 9))
 
     def killed(*args):
@@ -155,23 +156,26 @@ def test_a_run_goes_on_from_its_last_epoch(epochs, monkeypatch, tmp_path):
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr(training, "evaluate", killed)
-        train(recipe, data, data, Speed(fold=True), progress=False, checkpoint=path)
+        train(recipe, data, data, Speed(fold=True), progress=False, checkpoint=path, watch=WATCH)
     torch.manual_seed(99)
-    resumed = train(recipe, data, data, Speed(fold=True), progress=False, checkpoint=path)
+    resumed = train(recipe, data, data, Speed(fold=True), progress=False, checkpoint=path, watch=WATCH)
+    assert resumed.gradients == whole.gradients and len(whole.gradients["4.4.weight"]) == len(whole.losses)
     assert resumed.losses == whole.losses and [epoch["epoch"] for epoch in resumed.history] == [1, 2, 3, 4]
     assert all(torch.equal(a, b) for a, b in zip(whole.net.parameters(), resumed.net.parameters()))
-    finished = train(recipe, data, data, Speed(fold=True), progress=False, checkpoint=path)
-    assert finished.losses == whole.losses and list(tmp_path.iterdir()) == [path]
+    finished = train(recipe, data, data, Speed(fold=True), progress=False, checkpoint=path, watch=WATCH)
+    assert finished.gradients == whole.gradients and finished.losses == whole.losses and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_checkpoint_of_something_else_is_refused_and_kept(tmp_path):
     data, path = squares(16), tmp_path / "run.pt"
     train(SMALL, data, data, Speed(fold=True), progress=False, checkpoint=path)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="another recipe or of other data: delete it to start anew"):
+    with pytest.raises(ValueError, match="another recipe, of other data or with another watch: delete it"):
         train(replace(SMALL, seed=1), data, data, Speed(fold=True), progress=False, checkpoint=path)
-    with pytest.raises(ValueError, match="another recipe or of other data"):
+    with pytest.raises(ValueError, match="another recipe, of other data"):
         train(SMALL, squares(24), data, Speed(fold=True), progress=False, checkpoint=path)
+    with pytest.raises(ValueError, match="with another watch"):
+        train(SMALL, data, data, Speed(fold=True), progress=False, checkpoint=path, watch=("4.4.weight",))
     assert path.read_bytes() == before
     for broken in (b"", before[:500], b"weights"):
         path.write_bytes(broken)
@@ -179,7 +183,8 @@ def test_a_checkpoint_of_something_else_is_refused_and_kept(tmp_path):
             train(SMALL, data, data, Speed(fold=True), progress=False, checkpoint=path)
 
 
-def test_a_gpu_is_not_made_to_wait_within_an_epoch(monkeypatch):
+@pytest.mark.parametrize("watch", [(), ("4.4.weight", "7.0.bias")])
+def test_a_gpu_is_not_made_to_wait_within_an_epoch(monkeypatch, watch):
     """What a step returns is read after the epoch alone: reading is what makes the host wait."""
     data, reads, steps = squares(40), [], []
 
@@ -202,8 +207,9 @@ def test_a_gpu_is_not_made_to_wait_within_an_epoch(monkeypatch):
         return tuple(value.as_subclass(OnGPU) for value in plain(self, images, labels, lr))
 
     monkeypatch.setattr(training.Step, "__call__", call)
-    train(SMALL, data, data, Speed(fold=True), progress=False)
+    run = train(SMALL, data, data, Speed(fold=True), progress=False, watch=watch)
     assert len(steps) == 5 and reads and set(reads) == {5}
+    assert [len(values) for values in run.gradients.values()] == [5] * len(watch)
 
 
 @pytest.mark.parametrize("diverges_at", [1, 3, 5])

@@ -127,6 +127,11 @@ def _head(channels, variant):
     return [maps, nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten()]
 
 
+def last_of_body(net):
+    """The name of the weights that make the representation: the last convolution before the head, "4.4.weight"."""
+    return [name for name, layer in net[:7].named_modules() if isinstance(layer, nn.Conv2d)][-1] + ".weight"
+
+
 def xavier(net):
     """d2l's initialisation, in place: Xavier-uniform weights (Glorot & Bengio 2010), torch's default biases."""
     for layer in net.modules():

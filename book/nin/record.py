@@ -5,6 +5,7 @@
 
 import argparse
 import datetime
+import functools
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
+SEEN = 10_000  # training images, the first ones, on which a finished network is measured
 
 
 def studies():
@@ -58,13 +60,34 @@ def by_label(runs):
 
 
 def not_recorded(chapter, images_per_second=40_000):
-    """What a chapter says where its runs are missing: the command, and its minutes at the speed that is aimed at."""
+    """What a chapter says where its runs are missing: the command, and its minutes at the speed that is aimed at.
+
+    That speed is the section's network's; another one's is taken to be lower by as much as its MACs are more.
+    """
     study = studies()[chapter]
-    epochs = study.seeds * sum(recipe.num_epochs for recipe in study.recipes.values())
-    images = epochs * (55_000 if study.validation else 60_000)
+    epoch = study.seeds * (55_000 if study.validation else 60_000)
+    images = epoch * sum(recipe.num_epochs for recipe in study.recipes.values())
+    work = epoch * sum(recipe.num_epochs * relative_macs(recipe.variant) for recipe in study.recipes.values())
+    speed = f"{images_per_second:,} images/s"
+    if abs(work / images - 1) > 0.01:
+        speed += " for the section's network, and for the others as their MACs are to its"
     return (f"**Not yet recorded.** On a machine with a GPU, in `book/`: `python -m nin.record {chapter}` trains "
             f"{study.seeds * len(study.recipes)} networks on {images / 1e6:,.0f} million images in all, which takes "
-            f"{images / images_per_second / 60:,.0f} minutes at {images_per_second:,} images/s.")
+            f"{work / images_per_second / 60:,.0f} minutes at {speed}.")
+
+
+@functools.cache
+def relative_macs(variant):
+    """The MACs of a variant's network divided by those of the section's."""
+    import torch
+
+    from . import model, resources
+
+    def macs(variant):
+        with torch.device("meta"):  # to be counted, a network needs no weights
+            return sum(row.macs for row in resources.layers(model.build(variant)))
+
+    return macs(variant) / macs(model.Variant())
 
 
 def missing(study, chapter, seeds, scale, folder=RESULTS):
@@ -90,10 +113,11 @@ def append(run, path):
         os.fsync(file.fileno())
 
 
-def record_one(label, recipe, sets, scale, how=None, step=None, checkpoint=None):
+def record_one(label, recipe, sets, scale, how=None, step=None, checkpoint=None, extras=()):
     """Train one run and return (what is kept of it, the step that another seed can take over).
 
     `how` is a Speed, by default the fastest, or "d2l", for which the images of both sets are already enlarged.
+    `extras` is the study's: what else is measured, see `Study`.
     """
     import torch
 
@@ -120,21 +144,42 @@ def record_one(label, recipe, sets, scale, how=None, step=None, checkpoint=None)
         if how == "d2l":
             run = train_d2l(recipe, train_set, test_set)
         else:
-            run = train(recipe, train_set, test_set, speed, checkpoint=checkpoint, step=step)
+            watch = (model.last_of_body(net),) if "gradient" in extras else ()
+            run = train(recipe, train_set, test_set, speed, checkpoint=checkpoint, step=step, watch=watch)
             step = run.step
     except Diverged as error:
         return {**line, "diverged": str(error), "history": [], "collapsed": True,
                 "wall_seconds": time.perf_counter() - start}, step
     if run.interrupted:
         raise KeyboardInterrupt
-    return {**line, "history": run.history, "collapsed": compare.collapsed(run.history),
-            "losses": [round(sum(part) / len(part), 5) for part in _parts(run.losses, 20)],  # means of 20 steps
-            "dead_maps_after": model.dead_maps(run.net, images) if maps else None,
-            "images_per_second": run.images_per_second, "wall_seconds": time.perf_counter() - start}, step
+    line |= {"history": run.history, "collapsed": compare.collapsed(run.history),
+             "losses": [round(mean, 5) for mean in _means(run.losses)],
+             "dead_maps_after": model.dead_maps(run.net, images) if maps else None,
+             "images_per_second": run.images_per_second, "wall_seconds": time.perf_counter() - start}
+    return {**line, **_afterwards(run, sets, how, extras),
+            "seconds_afterwards": time.perf_counter() - start - line["wall_seconds"]}, step
 
 
-def _parts(values, n):
-    return [values[i:i + n] for i in range(0, len(values), n)]
+def _afterwards(run, sets, how, extras):
+    """What is measured on a finished network: its accuracy on training images, and what the study asks for."""
+    from .d2l_run import evaluate_d2l
+    from .probe import readable
+    from .training import evaluate
+
+    seen, test_set = sets[0].take(SEEN), sets[1]
+    found = {"seen_images": len(seen),
+             "seen_acc": evaluate_d2l(run.net, seen) if how == "d2l" else evaluate(run.net, seen, how)}
+    if "gradient" in extras:  # means of the norms, not of their logarithms: one large step is to be seen
+        found["gradient"] = [float(f"{mean:.4g}") for values in run.gradients.values() for mean in _means(values)]
+    if "probe" in extras:
+        found["readable"] = readable(run.net, seen, test_set)
+    return found
+
+
+def _means(values, n=20):
+    """The mean of every n values, and of the rest."""
+    parts = (values[i:i + n] for i in range(0, len(values), n))
+    return [sum(part) / len(part) for part in parts]
 
 
 def minutes(todo, runs, device):
@@ -142,7 +187,7 @@ def minutes(todo, runs, device):
     seconds = {}
     for run in runs:
         if run["device"] == device and "wall_seconds" in run:
-            seconds.setdefault(run["label"], []).append(run["wall_seconds"])
+            seconds.setdefault(run["label"], []).append(run["wall_seconds"] + run.get("seconds_afterwards", 0))
     means = {label: sum(values) / len(values) for label, values in seconds.items()}
     if not means:
         return None
@@ -177,7 +222,7 @@ def record(chapter, seeds=None, folder=RESULTS):
         checkpoint = path.with_name(name)  # a run that is stopped goes on from its last epoch
         path.parent.mkdir(parents=True, exist_ok=True)
         run, steps[label] = record_one(label, recipe, enlarged if how == "d2l" else sets, scale.name, how,
-                                       steps.get(label), checkpoint)
+                                       steps.get(label), checkpoint, study.extras)
         append(run, path)
         checkpoint.unlink(missing_ok=True)
         recorded.append(run)

@@ -79,14 +79,22 @@ def forward(net, images, speed=Speed()):
 
 
 class Step:
-    """A network, its optimiser, and one step of training; compiled or captured once, used for any number of runs."""
+    """A network, its optimiser, and one step of training; compiled or captured once, used for any number of runs.
 
-    def __init__(self, recipe, speed, device):
+    `watch` names parameters, as ("4.4.weight",), whose relative gradient every step returns besides.
+    """
+
+    def __init__(self, recipe, speed, device, watch=()):
         device = torch.device(device)
-        self.kind, self.speed, self.batch_size = self._kind(recipe, speed, device), speed, recipe.batch_size
+        self.kind, self.speed, self.batch_size = self._kind(recipe, speed, device, watch), speed, recipe.batch_size
         self.net = build(recipe.variant).to(
             device, memory_format=torch.channels_last if speed.channels_last else torch.preserve_format)
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        parameters = dict(self.net.named_parameters())
+        if unknown := set(watch) - parameters.keys():
+            raise ValueError(f"the network has no parameter named {', '.join(sorted(unknown))}: watch some of "
+                             f"{', '.join(parameters)}")
+        self.watched = {name: parameters[name] for name in watch}
         lr = torch.tensor(recipe.lr, device=device) if speed.graph else recipe.lr  # a graph reads it from memory
         self.optimizer = torch.optim.SGD(
             self.net.parameters(), lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0,
@@ -98,13 +106,13 @@ class Step:
         self.replay = None  # of the captured step
 
     @staticmethod
-    def _kind(recipe, speed, device):
+    def _kind(recipe, speed, device, watch):
         return (recipe.variant, recipe.batch_size, recipe.momentum, recipe.weight_decay, recipe.label_smoothing,
-                speed, torch.device(device))
+                speed, torch.device(device), tuple(watch))
 
-    def fits(self, recipe, speed, device):
+    def fits(self, recipe, speed, device, watch=()):
         """Whether a run of this recipe can use this step."""
-        return self.kind == self._kind(recipe, speed, device)
+        return self.kind == self._kind(recipe, speed, device, watch)
 
     def start(self, recipe):
         """Begin a run: the recipe's weights from its seed, no momentum."""
@@ -125,7 +133,10 @@ class Step:
             momentum.copy_(saved)
 
     def __call__(self, images, labels, lr):
-        """Train on a batch; returns its mean loss and how many were classified correctly, left on the device."""
+        """Train on a batch; returns its mean loss and how many were classified correctly, left on the device.
+
+        After them, for each parameter that is watched, the norm of its gradient divided by its own before the update.
+        """
         group = self.optimizer.param_groups[0]
         if not self.speed.graph:
             group["lr"] = lr
@@ -147,8 +158,9 @@ class Step:
         loss = self.loss(logits, labels)
         self.optimizer.zero_grad()
         loss.backward()
+        relative = [p.grad.norm() / p.detach().norm() for p in self.watched.values()]
         self.optimizer.step()
-        return loss.detach(), (logits.argmax(1) == labels).sum()
+        return loss.detach(), (logits.argmax(1) == labels).sum(), *relative
 
     def _capture(self):
         """Record one step; the steps that warm up, as capture demands, leave no trace in weights or random numbers."""

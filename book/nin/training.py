@@ -57,6 +57,7 @@ class Run:
     train_images: int
     history: list = field(default_factory=list)  # dicts: epoch, loss, train_acc, test_acc, seconds, test_seconds
     losses: list = field(default_factory=list, repr=False)  # of every step
+    gradients: dict = field(default_factory=dict, repr=False)  # {watched parameter: ‖gradient‖ / ‖weights‖ per step}
     interrupted: bool = False
 
     @property
@@ -130,19 +131,21 @@ def evaluate(net, split, speed=None):
     return (logits.argmax(1) == split.labels.to(logits.device)).float().mean().item()
 
 
-def train(recipe, train_set, test_set, speed=None, device=None, progress=True, checkpoint=None, step=None):
+def train(recipe, train_set, test_set, speed=None, device=None, progress=True, checkpoint=None, step=None,
+          watch=()):
     """Train the recipe's network from its seed. Raises Diverged; Ctrl-C keeps the epochs that were finished.
 
     `checkpoint` names a file that holds the run after each epoch: where it exists, the run goes on from there.
     `step` is an earlier run's, taken over if it fits to save compiling anew; that run's network is then trained anew.
+    `watch` names parameters whose relative gradients the run keeps; without it nothing is computed for them.
     """
     device = torch.device(device or default_device())
     speed = speed or fastest(device)
-    if step is None or not step.fits(recipe, speed, device):
-        step = Step(recipe, speed, device)
+    if step is None or not step.fits(recipe, speed, device, watch):
+        step = Step(recipe, speed, device, watch)
     step.start(recipe)
     train_set, test_set = train_set.to(device), test_set.to(device)
-    run = Run(recipe, step, len(train_set))
+    run = Run(recipe, step, len(train_set), gradients={name: [] for name in watch})
     generator = torch.Generator(device).manual_seed(recipe.seed)
     if checkpoint is not None and Path(checkpoint).exists():
         _resume(run, generator, checkpoint)
@@ -183,10 +186,11 @@ def _train_epoch(run, train_set, lrs, generator, bar):
     """One pass over the training set; appends an epoch to the history and its losses to the run."""
     step, recipe, epoch = run.step, run.recipe, len(run.history) + 1
     step.net.train()
-    losses, correct, seconds = [], 0, stopwatch(generator.device)
+    losses, relative, correct, seconds = [], [], 0, stopwatch(generator.device)
     for lr, (images, labels) in zip(lrs, batches(train_set, recipe.batch_size, generator), strict=True):
-        loss, right = step(augment(images, recipe, generator), labels, lr)
+        loss, right, *watched = step(augment(images, recipe, generator), labels, lr)
         losses.append(loss)
+        relative.append(watched)
         correct = correct + right
         bar.update()
         if loss.device.type == "cpu":  # reading a loss would make a GPU wait, so there it is read after the epoch
@@ -197,6 +201,8 @@ def _train_epoch(run, train_set, lrs, generator, bar):
     losses = torch.stack(losses).tolist()
     mean = math.fsum(losses) * recipe.batch_size - losses[-1] * (recipe.batch_size - len(labels))  # the last is smaller
     run.losses += losses
+    for kept, values in zip(run.gradients.values(), zip(*relative), strict=True):
+        kept += torch.stack(values).tolist()
     run.history.append({"epoch": epoch, "loss": mean / len(train_set), "train_acc": float(correct) / len(train_set),
                         "seconds": seconds})
 
@@ -225,7 +231,7 @@ def _save(run, generator, path):
     """Write the run up to its last epoch; an interruption leaves the former file whole."""
     unfinished = Path(f"{path}.part")
     torch.save({"recipe": asdict(run.recipe), "images": run.train_images, "history": run.history, "losses": run.losses,
-                "random": _random_states(generator), **run.step.state()}, unfinished)
+                "gradients": run.gradients, "random": _random_states(generator), **run.step.state()}, unfinished)
     unfinished.replace(path)
 
 
@@ -233,16 +239,17 @@ def _resume(run, generator, path):
     """Bring a fresh run to where the file left it; raises ValueError where the file is of another run, or of none."""
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        same = saved["recipe"] == asdict(run.recipe) and saved["images"] == run.train_images
+        same = (saved["recipe"] == asdict(run.recipe) and saved["images"] == run.train_images
+                and saved["gradients"].keys() == run.gradients.keys())
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no checkpoint of nin.training: delete it, or name another file") from error
     if not same:
-        raise ValueError(f"{path} holds a run of another recipe or of other data: delete it to start anew, or name "
-                         f"another file")
+        raise ValueError(f"{path} holds a run of another recipe, of other data or with another watch: delete it to "
+                         f"start anew, or name another file")
     if len(saved["random"]) != len(_random_states(generator)):
         raise ValueError(f"{path} was written on another kind of device than {generator.device}: go on there, or "
                          f"delete it to start anew")
-    run.history, run.losses = saved["history"], saved["losses"]
+    run.history, run.losses, run.gradients = saved["history"], saved["losses"], saved["gradients"]
     run.step.restore(saved)
     for state, put in zip(saved["random"], (generator.set_state, torch.set_rng_state, torch.cuda.set_rng_state)):
         put(state)

@@ -1,0 +1,52 @@
+"""What a linear classifier reads from a network before and after its reduction to the classes."""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from .data import batches
+from .training import fastest, forward
+
+
+def probe(train_x, labels, test_x, strength=0.01):
+    """Ridge regression on one-hot labels; the predicted classes of both sets of features (n, d)."""
+    x, z = train_x.double(), test_x.double()
+    mean, sd = x.mean(0), x.std(0)
+    sd[sd < 1e-6] = math.inf  # a feature that never changes says nothing
+    x, z = (x - mean) / sd, (z - mean) / sd
+    y = F.one_hot(labels, 10).double()
+    target, (n, d) = y - y.mean(0), x.shape
+    ridge = strength * n * torch.eye(min(n, d), dtype=x.dtype, device=x.device)
+    if d <= n:
+        w = torch.linalg.solve(x.T @ x + ridge, x.T @ target)
+    else:  # the same solution from the smaller system
+        w = x.T @ torch.linalg.solve(x @ x.T + ridge, target)
+    return (x @ w + y.mean(0)).argmax(1), (z @ w + y.mean(0)).argmax(1)
+
+
+@torch.no_grad()
+def features(net, split):
+    """Before and after the reduction, {"before, means": (n, 384), "before, all": (n, 9600), ...}, in eval mode.
+
+    After it are the class maps, means and all values, or the hidden units where a head has those in their place.
+    """
+    parts, device, was_training = {}, next(net.parameters()).device, net.training
+    net.eval()
+    reduce = net[7][:-1] if isinstance(net[7][0], nn.Flatten) else net[7]  # to the units, or to the class maps
+    for images, _ in batches(split.to(device), 250):
+        before = forward(net[:7], images, fastest(device))  # (n, 384, 5, 5)
+        for place, x in (("before", before), ("after", reduce(before))):
+            if x.dim() == 4:
+                parts.setdefault(f"{place}, means", []).append(x.mean((2, 3)))
+            parts.setdefault(f"{place}, all", []).append(x.flatten(1))
+    net.train(was_training)
+    return {name: torch.cat(part) for name, part in parts.items()}
+
+
+def readable(net, train_set, test_set):
+    """The accuracy on test_set of a probe fitted on train_set, for each of the net's features: {name: 0 to 1}."""
+    seen, unseen = features(net, train_set), features(net, test_set)
+    return {name: (probe(x, train_set.labels.to(x.device), unseen[name])[1] == test_set.labels.to(x.device)
+                   ).double().mean().item() for name, x in seen.items()}
