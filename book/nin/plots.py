@@ -3,6 +3,7 @@
 import math
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib import patches
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -101,6 +102,19 @@ def dots(ax, groups, label="test accuracy (%)"):
         ax.plot(interval.mean, row, "D", color=BLUE, markersize=6)
     ax.set_yticks(range(len(groups)), [f"{name} (n = {interval.n})" for name, (_, interval) in groups.items()])
     ax.set(xlabel=label, ylim=(len(groups) - 0.5, -0.5))
+    return ax
+
+
+def spread(ax, curves, colour, label, window=20, least=1e-12):
+    """Several runs' values per `window` steps on a logarithmic axis: geometric mean, and a band from least to most.
+
+    Zeros are drawn at `least`.
+    """
+    logs = np.log(np.maximum(np.array(curves, dtype=float), least))  # (runs, windows)
+    steps = window * np.arange(1, logs.shape[1] + 1)
+    ax.fill_between(steps, np.exp(logs.min(0)), np.exp(logs.max(0)), color=colour, alpha=0.2, linewidth=0)
+    ax.plot(steps, np.exp(logs.mean(0)), color=colour, linewidth=1.5, label=label)
+    ax.set(xlabel="step", yscale="log")
     return ax
 
 

@@ -28,13 +28,13 @@ def probe(train_x, labels, test_x, strength=0.01):
 
 @torch.no_grad()
 def features(net, split):
-    """Before and after the reduction, {"before, means": (n, 384), "before, all": (n, 9600), ...}, in eval mode.
+    """{"before, means": (n, 384), "before, all": (n, 9600), "after, means": (n, 10), and so on}.
 
-    After it are the class maps, means and all values, or the hidden units where a head has those in their place.
+    After the reduction are the class maps, or all hidden units where a head has those instead.
     """
     parts, device, was_training = {}, next(net.parameters()).device, net.training
     net.eval()
-    reduce = net[7][:-1] if isinstance(net[7][0], nn.Flatten) else net[7]  # to the units, or to the class maps
+    reduce = net[7][:-1] if isinstance(net[7][0], nn.Flatten) else net[7]  # [:-1]: to hidden units
     for images, _ in batches(split.to(device), 250):
         before = forward(net[:7], images, fastest(device))  # (n, 384, 5, 5)
         for place, x in (("before", before), ("after", reduce(before))):
