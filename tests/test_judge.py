@@ -44,14 +44,15 @@ def test_collapsed_runs_and_old_lines_are_left_out():
 
 
 @pytest.mark.parametrize("contrasts, verdict", [
-    ({"x": None, "y": None}, "not yet recorded"),
-    ({"x": known(0.1, 0.3), "y": known(0.5, 0.9, 9)}, "seen: 0.20 points or more on average (n = 9 to 10)"),
-    ({"x": known(-0.1, 0.3), "y": known(-0.5, 0.2)}, "not seen (effects above 0.30 points excluded; n = 10)"),
-    ({"x": known(-0.9, -0.3)}, "not seen (effects above 0.00 points excluded; n = 10)"),
+    ({"x": None, "y": None}, "**not yet recorded**"),
+    ({"x": known(0.1, 0.3), "y": known(0.5, 0.9, 9)}, "**seen**: 0.20 points or more on average (n = 9 to 10)"),
+    ({"x": known(-0.1, 0.3), "y": known(-0.5, 0.2)}, "**not seen** (effects above 0.30 points excluded; n = 10)"),
+    ({"x": known(-0.9, -0.3), "y": known(-0.9, 0.0)}, "**not seen** (effects above 0.00 points excluded; n = 10)"),
+    ({"x": known(-0.9, -0.3), "y": known(-0.9, -0.1)}, "**not seen**, the contrary holds (n = 10)"),
     ({"x": known(-0.1, 0.3), "y": None},
-     "not seen (effects above 0.30 points excluded; n = 10, 1 of 2 comparisons recorded)"),
+     "**not seen** (effects above 0.30 points excluded; n = 10, 1 of 2 comparisons recorded)"),
     ({"x": known(0.1, 0.3), "y": known(-0.5, 0.2), "z": known(-0.5, 0.4, 7, 8)},
-     "depends on the comparison: seen x; not y; z (effects above 0.40 points excluded; n = 7 to 10)")])
+     "**depends on** the comparison: seen x; not y; z (effects above 0.40 points excluded; n = 7 to 10)")])
 def test_the_verdict_follows_the_intervals(contrasts, verdict):
     assert judge(contrasts, points) == verdict
 
@@ -61,6 +62,6 @@ def test_a_mark_says_from_where_on_an_effect_counts():
     def factor(size):
         return f"a factor of {10**size:.0f}"
 
-    assert judge({"x": known(0.2, 0.7)}, factor, mark=1) == "not seen (effects above a factor of 5 excluded; n = 10)"
-    assert judge({"x": known(1.2, 1.4)}, factor, mark=1).startswith("seen: a factor of 20 or more")
+    assert judge({"x": known(0.2, 0.7)}, factor, mark=1) == "**not seen** (effects above a factor of 5 excluded; n = 10)"
+    assert judge({"x": known(1.2, 1.4)}, factor, mark=1).startswith("**seen**: a factor of 20 or more")
     assert "above a factor of 100 excluded" in judge({"x": known(0.2, 2.0)}, factor, mark=1)  # not seen, nor ruled out

@@ -245,7 +245,7 @@ def test_minutes_grow_with_the_macs(monkeypatch):
     monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"one": SOUND, "wide": wide}, seeds=100))
     text = record.not_recorded("tiny", images_per_second=10_000)  # 600,000 images a run: a minute at width 1
     assert f"200 networks on 120 million images in all, which takes {100 + 100 * times:.0f} minutes" in text
-    assert text.endswith("at 10,000 images/s for the section's network, and for the others as their MACs are to its.")
+    assert text.endswith("at 10,000 images/s, networks unlike the section's in proportion to their MACs.")
 
 
 def test_the_family_covers_1_to_16_times_the_macs():

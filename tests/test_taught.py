@@ -8,7 +8,7 @@ import pytest
 
 LIBRARY = Path(__file__).resolve().parents[1] / "book" / "nin"
 TAUGHT = {"nin_block", "nin", "xavier", "kaiming", "class_maps", "dead_maps", "nodes", "interpolation", "fold",
-          "forward", "learning_rates", "mean_interval", "welch"}
+          "forward", "learning_rates", "mean_interval", "welch", "probe", "features"}
 
 
 def functions(source):

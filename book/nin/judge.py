@@ -31,14 +31,14 @@ def contrast(groups, label, reference, measure):
 
 
 def judge(contrasts, size, mark=0.0):
-    """The verdict on a fear from {condition: Contrast or None}, where a positive difference bears the fear out.
+    """The verdict on a fear, in Markdown, from {condition: Contrast or None}; a positive difference bears it out.
 
     It is seen under a condition if the 95% interval lies above `mark`; elsewhere effects above the interval are
     excluded. `size` turns an effect into words: 0.3 into "0.30 points".
     """
     known = {condition: c for condition, c in contrasts.items() if c is not None}
     if not known:
-        return "not yet recorded"
+        return "**not yet recorded**"
     seen = [condition for condition, c in known.items() if c.difference.low > mark]
     others = [condition for condition in known if condition not in seen]
     runs = [n for c in known.values() for n in (c.n, c.reference_n)]
@@ -47,8 +47,10 @@ def judge(contrasts, size, mark=0.0):
         basis += f", {len(known)} of {len(contrasts)} comparisons recorded"
     if not others:
         least = min(c.difference.mean for c in known.values())
-        return f"seen: {size(least)} or more on average ({basis})"
+        return f"**seen**: {size(least)} or more on average ({basis})"
     excluded = f"effects above {size(max(0.0, *(known[condition].difference.high for condition in others)))} excluded"
+    if all(c.difference.high < 0 for c in known.values()):
+        return f"**not seen**, the contrary holds ({basis})"
     if not seen:
-        return f"not seen ({excluded}; {basis})"
-    return f"depends on the comparison: seen {'; '.join(seen)}; not {'; '.join(others)} ({excluded}; {basis})"
+        return f"**not seen** ({excluded}; {basis})"
+    return f"**depends on** the comparison: seen {'; '.join(seen)}; not {'; '.join(others)} ({excluded}; {basis})"

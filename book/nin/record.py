@@ -62,7 +62,7 @@ def by_label(runs):
 def not_recorded(chapter, images_per_second=40_000):
     """What a chapter says where its runs are missing: the command, and its minutes at the speed that is aimed at.
 
-    That speed is the section's network's; another one's is taken to be lower by as much as its MACs are more.
+    That speed is the section's network's; another one's is taken to be as much lower as its MACs are higher.
     """
     study = studies()[chapter]
     epoch = study.seeds * (55_000 if study.validation else 60_000)
@@ -70,7 +70,7 @@ def not_recorded(chapter, images_per_second=40_000):
     work = epoch * sum(recipe.num_epochs * relative_macs(recipe.variant) for recipe in study.recipes.values())
     speed = f"{images_per_second:,} images/s"
     if abs(work / images - 1) > 0.01:
-        speed += " for the section's network, and for the others as their MACs are to its"
+        speed += ", networks unlike the section's in proportion to their MACs"
     return (f"**Not yet recorded.** On a machine with a GPU, in `book/`: `python -m nin.record {chapter}` trains "
             f"{study.seeds * len(study.recipes)} networks on {images / 1e6:,.0f} million images in all, which takes "
             f"{work / images_per_second / 60:,.0f} minutes at {speed}.")
