@@ -49,7 +49,7 @@ def judge(contrasts, size, mark=0.0):
         least = min(c.difference.mean for c in known.values())
         return f"**seen**: {size(least)} or more on average ({basis})"
     excluded = f"effects above {size(max(0.0, *(known[condition].difference.high for condition in others)))} excluded"
-    if all(c.difference.high < 0 for c in known.values()):
+    if all(c.difference.high < -mark for c in known.values()):
         return f"**not seen**, the contrary holds ({basis})"
     if not seen:
         return f"**not seen** ({excluded}; {basis})"
