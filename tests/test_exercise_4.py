@@ -1,4 +1,4 @@
-"""Chapter 7 with recorded runs that are made up: its tables, figures and verdicts, whole, in part and in every direction."""
+"""Chapter 7 with recorded runs that are made up: tables, figures and verdicts, whole, in part, in every direction."""
 
 import random
 
@@ -11,8 +11,8 @@ from nin.studies import STUDIES
 from made_up import run, write
 
 CELLS = {cell.id: cell.source for cell in notebooks.read(notebooks.BOOK / "exercise-4-one-step.ipynb").cells}
-SHOWN = ("recorded", "measures", "recorded-table", "recorded-verdicts", "gradients-recorded", "probe-recorded", "judged",
-         "fears", "family", "family-accuracy", "family-table")
+SHOWN = ("recorded", "measures", "recorded-table", "recorded-verdicts", "gradients-recorded", "probe-recorded",
+         "judged", "fears", "family", "family-accuracy", "family-table")
 HEADS = {"one-step 3×3": "3x3", "one-step 1×1": "1x1", "NiN block": "block", "gradual": "gradual",
          "fully connected": "fc", "4096 hidden units": "fc-4096"}
 
@@ -96,7 +96,8 @@ def test_fears_that_come_true_are_seen(chapter):
         more["lost"] = 0.06 if one and "sound" in label else 0.01
         runs += [line(label, seed, **more) for seed in range(10)]
     found = verdicts(chapter(runs)[0])
-    assert found["overfits"].startswith("**seen**: 2.") and found["breaks the fusion of features"].startswith("**seen**: 4.")
+    assert found["overfits"].startswith("**seen**: 2.")
+    assert found["breaks the fusion of features"].startswith("**seen**: 4.")
     assert found["makes gradients vanish"].startswith("**seen**: a factor of ")
     assert found["makes gradients explode"].startswith("**not seen**")
     assert found["loses information"].startswith(
@@ -112,7 +113,8 @@ def test_incomplete_records_are_shown_as_far_as_they_go(chapter):
     del diverged["losses"]
     old = [{**run(third, seed), "dead_maps_before": 2, "dead_maps_after": 2} for seed in range(2)]
     runs = [line(label, 0), line(label, 1), line(label, 2, collapsed=True), diverged, line(other, 0), line(other, 1),
-            line("fully connected, the section's recipe", 0), line("one-step 1×1, a sound recipe", 0, collapsed=True), *old]
+            line("fully connected, the section's recipe", 0), line("one-step 1×1, a sound recipe", 0, collapsed=True)]
+    runs += old
     shown, drawn = chapter(runs, [run("width 2, depth 1", 0), {**run("width 1, depth 1", 0), "collapsed": True}])
     assert drawn["recorded"] == drawn["probe-recorded"] == 1 and drawn["gradients-recorded"] == 6
     assert "one-step 3×3, the section's recipe: 2 of 4 [" in shown["fears"][2]

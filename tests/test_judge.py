@@ -62,8 +62,8 @@ def test_a_mark_says_from_where_on_an_effect_counts():
     def factor(size):
         return f"a factor of {10**size:.0f}"
 
-    assert judge({"x": known(0.2, 0.7)}, factor, mark=1) == "**not seen** (effects above a factor of 5 excluded; n = 10)"
-    assert judge({"x": known(-0.7, -0.2)}, factor, mark=1) == "**not seen** (effects above a factor of 1 excluded; n = 10)"
+    assert judge({"x": known(0.2, 0.7)}, factor, 1) == "**not seen** (effects above a factor of 5 excluded; n = 10)"
+    assert judge({"x": known(-0.7, -0.2)}, factor, 1) == "**not seen** (effects above a factor of 1 excluded; n = 10)"
     assert judge({"x": known(-1.7, -1.2)}, factor, mark=1) == "**not seen**, the contrary holds (n = 10)"
     assert judge({"x": known(1.2, 1.4)}, factor, mark=1).startswith("**seen**: a factor of 20 or more")
     assert "above a factor of 100 excluded" in judge({"x": known(0.2, 2.0)}, factor, mark=1)  # not seen, nor ruled out
