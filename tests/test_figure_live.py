@@ -2,6 +2,7 @@
 
 import re
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +12,8 @@ from visiting import Visit
 
 from nin import live
 from nin.data import CLASSES, load
+from nin.ladder import BEST
+from nin.model import Variant, build
 
 PAGE = "live-network.html"
 LIMIT = 6_000_000  # bytes: page, weights, runtime
@@ -22,6 +25,14 @@ CLASSIFY = """async (pictures) => {
         answers.push([[...maps], logits, milliseconds]);
     }
     return answers;
+}"""
+OTHER = """async (pictures) => {
+    const worker = new Worker(URL.createObjectURL(new Blob([`(${figures.networkWorker})()`])));
+    worker.postMessage(figures.networkMessage(figures.network));
+    return Promise.all(pictures.map((pixels) => new Promise((resolve) => {
+        worker.addEventListener("message", ({data}) => resolve([...data.maps]), {once: true});
+        worker.postMessage({pixels});
+    })));
 }"""
 
 
@@ -80,6 +91,26 @@ def test_the_same_numbers_as_torch(browser):
     times = [answer[2] for answer in answers]
     print(f"\n{statistics.median(times):.0f} ms a picture, {times[0]:.0f} ms the first, {max(times):.0f} ms at most")
     assert statistics.median(times) < 1000
+
+
+@pytest.mark.parametrize("limit", [10**6, 0])
+@pytest.mark.parametrize("variant", [replace(BEST.variant, width=0.1), Variant(width=0.1, batch_norm=True)])
+def test_another_network_than_the_one_shown(browser, variant, limit, monkeypatch):
+    """Without the enlargement, with weights rounded to 8 bits: what a GPU trains for the page."""
+    monkeypatch.setattr(live, "FLOATS", limit)
+    torch.manual_seed(0)
+    net = build(variant)
+    train_mode = net.train()(torch.rand(8, 1, variant.side, variant.side))  # batch norms that have seen something
+    assert train_mode.isfinite().all()
+    script = live.script(live.layers(net.eval()), {})
+    network, images = live.read(script)[0], load(train=False).images[:5]
+    expected = live.folded_maps(network, images)
+    with Live(browser, PAGE) as visit:
+        visit.settle()
+        visit.page.add_script_tag(content=script)
+        answers = visit.page.evaluate(OTHER, images.flatten(1).tolist())
+    maps = torch.tensor(answers).view(expected.shape)
+    assert (maps - expected).abs().max() < 1e-3 * expected.abs().max()
 
 
 def test_size_and_quiet(browser):

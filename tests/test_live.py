@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,8 +10,9 @@ from torch import nn
 
 from nin import live
 from nin.data import enlarge, load, to_float
+from nin.ladder import BEST
 from nin.model import Variant, build, class_maps
-from nin.training import Recipe
+from nin.training import SOUND
 
 PAGE = live.STATIC.parent / "live-network.md"
 
@@ -33,10 +35,11 @@ def used(variant):
 
 @pytest.mark.parametrize("variant", [
     Variant(width=0.1, linear_logits=True, batch_norm=True), Variant(width=0.1), Variant(width=0.1, head="gradual"),
-    Variant(width=0.1, head="1x1", num_1x1=0, batch_norm=True, depth=2)])
+    Variant(width=0.1, head="1x1", num_1x1=0, batch_norm=True, depth=2),
+    Variant(width=0.1, linear_logits=True, batch_norm=True, native=True), replace(BEST.variant, width=0.1)])
 def test_folding_changes_nothing(variant, images):
-    net = used(variant)
-    expected = class_maps(net, enlarge(to_float(images)))
+    net, pictures = used(variant), to_float(images)
+    expected = class_maps(net, pictures if variant.native else enlarge(pictures))
     found = live.folded_maps(live.layers(net), images)
     assert found.shape == expected.shape
     assert (found - expected).abs().max() < 1e-4 * expected.abs().max().clamp(min=1)
@@ -55,13 +58,34 @@ def test_a_layer_that_the_page_cannot_compute_is_refused():
         live.layers(net)
 
 
-def test_a_script_is_read_as_it_was_written():
-    network, about = live.layers(used(Variant(width=0.05, batch_norm=True))), {"device": "a], \"b\"", "epochs": 3}
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("limit", [10**6, 0])
+def test_a_script_is_read_as_it_was_written(native, limit, monkeypatch):
+    monkeypatch.setattr(live, "FLOATS", limit)
+    network = live.layers(used(Variant(width=0.05, batch_norm=True, native=native)))
+    network, about = network if limit else live.rounded(network), {"device": "a], \"b\"", "epochs": 3}
     again, read = live.read(live.script(network, about))
     assert read == about and len(again) == len(network) == 12
     for one, other in zip(network, again):
-        assert torch.equal(one.weight, other.weight) and torch.equal(one.bias, other.bias)
-        assert (one.padding, one.relu, one.pool) == (other.padding, other.relu, other.pool)
+        assert torch.allclose(one.weight, other.weight, rtol=0 if limit else 1e-6, atol=0)
+        assert torch.equal(one.bias, other.bias)
+        assert (one.padding, one.relu, one.pool, one.border) == (other.padding, other.relu, other.pool, other.border)
+
+
+def test_rounding_moves_a_weight_by_half_a_step_at_most():
+    network = live.layers(used(Variant(width=0.05, native=True)))
+    for layer, coarse in zip(network, live.rounded(network)):
+        largest = layer.weight.abs().amax((1, 2, 3))
+        assert ((coarse.weight - layer.weight).abs().amax((1, 2, 3)) <= 0.501 * largest / 127).all()
+        assert max(len(row.unique()) for row in coarse.weight.flatten(1)) <= 255
+        assert torch.equal(coarse.bias, layer.bias)
+
+
+def test_the_best_network_fits_the_page():
+    """With its weights rounded; page, scripts and styles without weights take 2.5 MB of the 6."""
+    network = live.layers(build(BEST.variant).eval())
+    assert not live.is_small(network) and len(live.script(network, {})) < 3_000_000
+    assert live.is_small(live.layers(build(live.recipe("sound").variant).eval()))
 
 
 def test_the_pages_files_belong_together():
@@ -70,7 +94,7 @@ def test_the_pages_files_belong_together():
     assert caption.rstrip().endswith(live.sentence(about))
     assert f"{{include}} _static/{live.CAPTION}" in PAGE.read_text("utf-8")
     assert (about["data"], about["training images"], about["test images"]) == ("real", 60_000, 10_000)
-    expected = live.layers(build(live.recipe(about["width"]).variant).eval())
+    expected = live.layers(build(live.recipe(about.get("recipe", "sound"), about["width"]).variant).eval())
     assert [layer.weight.shape for layer in network] == [layer.weight.shape for layer in expected]
 
 
@@ -83,21 +107,26 @@ def test_the_recorded_accuracy_is_that_of_the_weights():
     assert abs(live.accuracy(network, test_set) - p) < 4 * math.sqrt(p * (1 - p) / 250)
 
 
-def test_the_window_that_the_page_names():
-    """From one cell back to the enlarged image, layer by layer."""
+@pytest.mark.parametrize("variant, words", [(Variant(), "Each map has 5×5 cells"), (Variant(native=True), "4×4 cells")])
+def test_the_window_that_the_page_names(variant, words):
+    """Counted from one cell back to the image, layer by layer of the network before it was folded."""
     size, apart = 1, 1
-    for layer in reversed([layer for layer in build().modules() if hasattr(layer, "kernel_size")]):
+    for layer in reversed([layer for layer in build(variant).modules() if hasattr(layer, "kernel_size")]):
         window, stride = (v if isinstance(v, int) else v[0] for v in (layer.kernel_size, layer.stride))
         size, apart = (size - 1) * stride + window, apart * stride
-    text = " ".join(PAGE.read_text("utf-8").split())
-    assert f"a window of {size} of the 224 enlarged pixels" in text
-    assert f"Neighbouring cells lie {apart // 8} pixels of the picture apart" in text
+    text = live.cells(live.layers(build(replace(variant, width=0.02)).eval()))
+    assert words in text and f"a window of {size} " in text
+    assert f"Neighbouring cells lie {apart * 28 // variant.side} pixels of the picture apart" in text
 
 
-def test_a_rehearsal(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("name, words", [
+    ("sound", "the sound recipe"), ("best", "the last rung of the ladder in chapter 4")])
+def test_a_rehearsal(name, words, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("NIN_SCALE", "smoke")
     monkeypatch.setattr(live, "RESULTS", tmp_path)
-    live.main(["--width", "0.05", "--static", str(tmp_path)])
+    monkeypatch.setattr(live, "FLOATS", 5_000)
+    live.main(["--recipe", name, "--width", "0.05", "--static", str(tmp_path)])
+    assert words in (tmp_path / live.CAPTION).read_text("utf-8")
     network, about = live.read((tmp_path / live.SCRIPT).read_text("utf-8"))
     assert (about["epochs"], about["training images"], about["width"]) == (1, 48, 0.05)
     assert live.sentence(about) in capsys.readouterr().out
@@ -116,6 +145,8 @@ def test_only_full_scale_goes_into_the_book(monkeypatch, capsys):
     assert "trained at full scale" in capsys.readouterr().err
 
 
-def test_the_recipe_is_the_sound_one():
-    assert isinstance(live.recipe(), Recipe) and live.recipe().variant.linear_logits
-    assert (live.recipe().variant.width, live.recipe(0.25, 3).num_epochs) == (0.5, 3)
+def test_the_recipes():
+    assert live.recipe("best") == BEST
+    sound = live.recipe("sound")
+    assert (sound.variant, sound.num_epochs) == (replace(SOUND.variant, width=0.5), 3)
+    assert (live.recipe("sound", 0.25).variant.width, live.recipe("best", num_epochs=7).num_epochs) == (0.25, 7)

@@ -126,3 +126,34 @@ def test_the_last_convolution_of_the_body(variant, name, channels):
     net = build(variant)
     assert last_of_body(net) == name and dict(net.named_parameters())[name].shape[0] == channels
     assert net[:7](torch.rand(1, 1, 224, 224)).shape == (1, channels, 5, 5)
+
+
+def test_a_native_network_takes_the_image_as_it_is():
+    """5×5 windows over 28×28 pixels; every pool halves the positions, and the parameters hardly change."""
+    x, shapes = torch.rand(1, 1, 28, 28), []
+    net = build(Variant(native=True, linear_logits=True))
+    for layer in net[:8]:
+        x = layer(x)
+        shapes.append(tuple(x.shape[1:]))
+    assert shapes == [(96, 28, 28), (96, 14, 14), (256, 14, 14), (256, 7, 7), (384, 7, 7), (384, 4, 4), (384, 4, 4),
+                      (10, 4, 4)]
+    assert parameters(build()) - parameters(net) == 96 * (11 * 11 - 5 * 5)
+    assert (Variant(native=True).side, Variant(native=True).cells, Variant().side, Variant().cells) == (28, 16, 224, 25)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_fits_a_native_network(head):
+    assert build(Variant(head=head, native=True, width=0.1))(torch.rand(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_a_native_network_counts_channels_in_eights():
+    net = build(Variant(native=True, width=2 / 3))
+    assert [net[i][0].out_channels for i in (0, 2, 4)] == [64, 168, 256]
+
+
+@pytest.mark.parametrize("shape, message", [
+    ((2, 1, 224, 224), "28×28 images as they are, not 224×224"), ((1, 1, 28, 27), "not 28×27"),
+    ((1, 28, 28), r"image\[None\]"), ((1, 3, 28, 28), r"\(n, 1, height, width\)")])
+def test_a_native_network_refuses_other_images(shape, message):
+    with pytest.raises(ValueError, match=message):
+        build(Variant(native=True, width=0.1))(torch.rand(shape))

@@ -80,14 +80,54 @@ def test_means_of_steps_keep_the_rest():
     assert record._means(range(45)) == [9.5, 29.5, 42.0] and record._means([]) == []
 
 
-def test_a_tuning_study_never_sees_the_test_set(study, tmp_path, monkeypatch):
-    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"small": TINY}, seeds=1, validation=True))
-    seen, train = [], record.record_one
-    monkeypatch.setattr(record, "record_one", lambda label, recipe, sets, *rest: (
-        seen.append(sets), train(label, recipe, sets, *rest))[1])
+def test_a_tuning_study_measures_the_test_set_once_at_the_end(study, tmp_path, monkeypatch):
+    """Held-out images after every epoch; the 48 test images of this scale once, after the last one."""
+    recipe = replace(TINY, num_epochs=2, mirrored=True)
+    monkeypatch.setitem(SCALES, "smoke", replace(SCALES["smoke"], max_epochs=2))
+    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"small": recipe}, seeds=1, validation=True))
+    whole, tests, measured, evaluate = data.load(train=True), data.load(train=False), [], training.evaluate
+
+    def noting(net, split, *rest, **named):
+        belongs = [any((part.images == image).flatten(1).all(1).any() for image in split.images[:5])
+                   for part in (whole, tests)]
+        measured.append((belongs, rest[-1]))
+        return evaluate(net, split, *rest, **named)
+
+    monkeypatch.setattr(training, "evaluate", noting)
     record.record("tiny", folder=tmp_path)
-    whole, (_, validation) = data.load(train=True), seen[0]
-    assert all((whole.images == image).flatten(1).all(1).any() for image in validation.images[:5])
+    # In the end the test images, and training images seen again.
+    assert measured == [([True, False], True), ([True, False], True), ([False, True], True), ([True, False], True)]
+    run, = record.load("tiny", tmp_path, scale="smoke")
+    assert run["final_test_images"] == 48 and 0 <= run["final_test_acc"] <= 1
+    assert run["train_seconds"] == pytest.approx(sum(epoch["seconds"] for epoch in run["history"]))
+
+
+def test_only_a_tuning_study_has_a_final_figure(study, tmp_path):
+    record.record("tiny", seeds=1, folder=tmp_path)
+    assert all("final_test_acc" not in run for run in record.load("tiny", tmp_path, scale="smoke"))
+
+
+def test_a_recipe_may_want_more_seeds(study, tmp_path, monkeypatch):
+    more = replace(studies.STUDIES["tiny"], seeds=1, more_seeds={"small, Xavier": 3})
+    monkeypatch.setitem(studies.STUDIES, "tiny", more)
+
+    def wanted(seeds):
+        todo = record.missing(more, "tiny", seeds, SCALES["smoke"], tmp_path)
+        return [(label, recipe.seed) for label, recipe in todo]
+
+    first = [("small", 0), ("small, Xavier", 0)]
+    assert wanted(None) == first + [("small, Xavier", 1), ("small, Xavier", 2)]
+    assert wanted(1) == first and len(wanted(4)) == 8
+    assert "trains 4 networks" in record.not_recorded("tiny")
+    assert record.record("tiny", folder=tmp_path) == 4 and wanted(None) == []
+
+
+def test_a_native_network_is_recorded(study, tmp_path, monkeypatch):
+    recipe = replace(TINY, variant=Variant(width=0.0625, native=True))
+    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"native": recipe}, seeds=1))
+    record.record("tiny", folder=tmp_path)
+    run, = record.load("tiny", tmp_path, scale="smoke")
+    assert 0 <= run["dead_maps_before"] <= 10 and 0 <= run["dead_maps_after"] <= 10
 
 
 def test_a_changed_recipe_is_recorded_anew(study, tmp_path, monkeypatch):
@@ -233,7 +273,7 @@ def test_what_is_missing_is_named_with_its_command_and_minutes():
     text = record.not_recorded("training")  # 8 recipes of 10 epochs, 20 seeds
     assert "`python -m nin.record training` trains 160 networks on 96 million images" in text
     assert text.endswith("which takes 40 minutes at 40,000 images/s.")
-    assert "trains 70 networks on 47 million images" in record.not_recorded("exercise-1-tuning")  # 55,000 an epoch
+    assert "trains 120 networks on 129 million images" in record.not_recorded("exercise-1-tuning")  # 55,000 an epoch
 
 
 def test_minutes_grow_with_the_macs(monkeypatch):

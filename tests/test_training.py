@@ -86,6 +86,56 @@ def test_augmentation_flips_and_shifts_within_bounds():
     assert torch.equal(augment(images, SECTION, None), images)
 
 
+def test_a_square_of_the_right_size_is_covered_anywhere():
+    images = torch.full((2000, 1, 28, 28), 7, dtype=torch.uint8)
+    covered = augment(images, Recipe(erase=8), torch.Generator().manual_seed(0))[:, 0] == 0
+    rows, columns = covered.any(2), covered.any(1)
+    assert torch.equal(covered, rows[:, :, None] & columns[:, None, :])  # a rectangle in every image
+    heights = rows.sum(1)
+    assert set(heights.tolist()) == set(range(4, 9)) and rows.int().diff(dim=1).abs().sum(1).max() == 2
+    inside = (heights == 8).float().mean().item()
+    assert inside == pytest.approx(21 / 28, abs=0.03)  # of 28 places, 21 lie wholly inside
+    assert covered[:, :, 0].any() and covered[:, :, -1].any() and covered.any(0).all()
+    assert torch.equal(augment(images, Recipe(), None), images)
+
+
+def test_a_native_network_is_the_same_by_net_and_by_forward():
+    torch.manual_seed(0)
+    net, images = kaiming(build(Variant(native=True, width=0.1, batch_norm=True))).eval(), squares(4).images
+    plain = net(to_float(images))
+    assert torch.allclose(forward(net, images, Speed(fold=True)), plain, atol=1e-6)
+    low = forward(net, images, Speed(fold=True, channels_last=True, bf16=True))
+    assert torch.allclose(low, plain, rtol=0.1, atol=0.05 * plain.abs().max().item())
+    with pytest.raises(ValueError, match="not 224×224: leave out the enlargement.*fold=True"):
+        forward(net, images)
+
+
+def test_the_mirror_image_is_averaged_in():
+    torch.manual_seed(0)
+    net, data, speed = kaiming(build(Variant(native=True, width=0.1))).eval(), squares(6), Speed(fold=True)
+    both = predict(net, data, speed, mirrored=True)
+    alone = predict(net, data, speed)
+    assert torch.allclose(both, (alone + forward(net, data.images.flip(-1), speed)) / 2, atol=1e-6)
+    assert not torch.equal(both, alone)
+    mirror = Split(data.images.flip(-1), data.labels)
+    assert torch.allclose(predict(net, mirror, speed, mirrored=True), both, atol=1e-6)
+
+
+def test_a_run_is_measured_as_its_recipe_says(monkeypatch):
+    asked = []
+    monkeypatch.setattr(training, "predict", lambda *args, mirrored=False: (asked.append(mirrored), predict(*args))[1])
+    recipe = replace(SMALL, variant=Variant(native=True, width=0.1, linear_logits=True))
+    for mirrored in (False, True):
+        train(replace(recipe, mirrored=mirrored), squares(8), squares(8), Speed(fold=True), progress=False)
+    assert asked == [False, True]
+
+
+@pytest.mark.parametrize("bad", [{"shift": -1}, {"shift": 28}, {"erase": 29}, {"erase": -1}])
+def test_bad_augmentation(bad):
+    with pytest.raises(ValueError, match="shift must lie between 0 and 27 pixels and erase between 0 and 28"):
+        Recipe(**bad)
+
+
 @pytest.mark.parametrize("schedule, values", [
     ("constant", {0: 1, 50: 1, 99: 1}), ("cosine", {0: 1, 50: 0.5, 99: 0}), ("one-cycle", {0: 0.04, 29: 1, 99: 0})])
 def test_schedules(schedule, values):

@@ -4,6 +4,7 @@ import argparse
 import base64
 import datetime
 import json
+import math
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .data import CLASSES, batches, load, source, to_float
+from .ladder import BEST
 from .record import RESULTS
 from .scale import current, device, device_name
 from .stem import fold, nodes
@@ -21,6 +23,7 @@ from .training import SOUND, train
 
 STATIC = Path(__file__).resolve().parents[1] / "_static"
 SCRIPT, PICTURE, CAPTION = "figures/live-weights.js", "live-network.png", "live-network.txt"
+FLOATS = 600_000  # a network with more weights gets 8 bits for each: with 32, the page would exceed 6 MB
 SHOWN = 2  # the class of the garment on the still picture: a pullover has sleeves
 
 
@@ -33,13 +36,14 @@ class Layer:
     padding: int
     relu: bool = False
     pool: bool = False
+    border: int = 0  # rows of zeros that the pool puts around its input, which a ReLU has left without negative values
 
 
 @torch.no_grad()
 def layers(net):
-    """A trained net up to its class maps as Layers on the `stem.nodes` of an image: batch norm and enlargement folded.
+    """A trained net up to its class maps as Layers: batch norm is folded into them, and the enlargement if there is one.
 
-    Raises ValueError where the net has no class maps, or a layer that is none of these.
+    The first takes the `stem.nodes` of an image where its window is 4×4, else the image itself. Raises ValueError where the net has no class maps, or a layer that is none of these.
     """
     if not isinstance(net[-2], nn.AdaptiveAvgPool2d):
         raise ValueError("this network has no class maps: its head does not end in global average pooling")
@@ -54,10 +58,11 @@ def layers(net):
         elif isinstance(layer, nn.ReLU):
             found[-1].relu = True
         elif isinstance(layer, nn.MaxPool2d):
-            found[-1].pool = True
+            found[-1].pool, found[-1].border = True, layer.padding
         elif not isinstance(layer, nn.Dropout):
             raise ValueError(f"the page cannot compute {layer}")
-    found[0].weight = fold(found[0].weight)
+    if found[0].weight.shape[-1] == 11:
+        found[0].weight = fold(found[0].weight)
     for layer in found:
         layer.weight, layer.bias = layer.weight.float(), layer.bias.float()
     return found
@@ -65,12 +70,13 @@ def layers(net):
 
 @torch.no_grad()
 def folded_maps(network, images):
-    """What the page computes, in torch: Layers and images (n, 1, 28, 28), uint8, to class maps (n, k, 5, 5)."""
-    x = nodes(to_float(images))
+    """What the page computes, in torch: Layers and images (n, 1, 28, 28), uint8, to class maps (n, k, cells, cells)."""
+    x = to_float(images)
+    x = nodes(x) if network[0].weight.shape[-1] == 4 else x
     for layer in network:
         x = F.conv2d(x, layer.weight, layer.bias, padding=layer.padding)
         x = x.relu() if layer.relu else x
-        x = F.max_pool2d(x, 3, 2) if layer.pool else x
+        x = F.max_pool2d(x, 3, 2, layer.border) if layer.pool else x
     return x
 
 
@@ -81,56 +87,109 @@ def accuracy(network, split):
     return int(right) / len(split)
 
 
-def recipe(width=0.5, num_epochs=10):
-    """The sound recipe for a network of that width: at 0.5 its weights still fit a page."""
-    return replace(SOUND, variant=replace(SOUND.variant, width=width), num_epochs=num_epochs)
+def is_small(network):
+    """Whether the page holds the weights as they are."""
+    return sum(layer.weight.numel() for layer in network) <= FLOATS
 
 
-def record(run, network, test_set):
-    """Where the weights come from: what the page says of them."""
+def rounded(network):
+    """The Layers with 8 bits for each weight, a whole number from -127 to 127 times a step of its output channel's."""
+    return [replace(layer, weight=(layer.weight / step).round() * step) for layer, step in zip(network, steps(network))]
+
+
+def steps(network):
+    """For each Layer the steps (out, 1, 1, 1) to which `rounded` rounds its weights."""
+    return [layer.weight.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-30) / 127 for layer in network]
+
+
+def recipe(name, width=None, num_epochs=None):
+    """The "best" recipe, or the "sound" one at half the width for 3 epochs, as on a CPU; or as is asked for."""
+    base = BEST if name == "best" else replace(SOUND, variant=replace(SOUND.variant, width=0.5), num_epochs=3)
+    return replace(base, num_epochs=num_epochs or base.num_epochs,
+                   variant=replace(base.variant, width=width or base.variant.width))
+
+
+def record(run, network, test_set, name):
+    """Where the weights come from, a recipe's name among it: what the page says of them."""
     return {"device": device_name(), "torch": torch.__version__, "date": str(datetime.date.today()),
             "data": source(), "epochs": len(run.history), "training images": run.train_images,
             "minutes": round(sum(epoch["seconds"] for epoch in run.history) / 60, 1), "seed": run.recipe.seed,
-            "width": run.recipe.variant.width, "test images": len(test_set),
-            "test accuracy": accuracy(network, test_set)}
+            "recipe": name, "width": run.recipe.variant.width,
+            "test images": len(test_set), "test accuracy": accuracy(network, test_set)}
 
 
 def sentence(about):
     """A record in words."""
     width = about["width"]
-    wide = "as wide as the section's" if width == 1 else f"{width:g} times as wide as the section's"
+    wide = "as wide as the section's" if width == 1 else f"{width:.3g} times as wide as the section's"
     images = "drawn garments" if about["data"] == "drawn" else "images of Fashion-MNIST"
     epochs = "1 epoch" if about["epochs"] == 1 else f"{about['epochs']} epochs"
-    return (f"The weights were trained on {about['device']} with torch {about['torch']}, {about['date']}: the sound "
-            f"recipe of the chapter before, seed {about['seed']}, {epochs} over {about['training images']:,} {images} "
+    name = ("the last rung of the ladder in chapter 4" if about.get("recipe") == "best" else
+            "the sound recipe of the chapter before")
+    return (f"The weights were trained on {about['device']} with torch {about['torch']}, {about['date']}: {name}, "
+            f"seed {about['seed']}, {epochs} over {about['training images']:,} {images} "
             f"in {about['minutes']:g} minutes, every layer before the class maps {wide}. What this page computes "
             f"classifies {100 * about['test accuracy']:.2f}% of {about['test images']:,} test images correctly.")
 
 
+def cells(network):
+    """What a cell of the class maps is, in words: how many there are, how far apart, and the window that one sees."""
+    window, apart = 1, 1  # of the first layer's positions
+    for layer in reversed(network):
+        if layer.pool:
+            window, apart = 2 * window + 1, 2 * apart
+        window += layer.weight.shape[-1] - 1 if layer is not network[0] else 0
+    count = folded_maps(network, torch.zeros(1, 1, 28, 28, dtype=torch.uint8)).shape[-1]
+    if network[0].weight.shape[-1] == 4:  # a position is half a pixel wide, and sees 11 enlarged pixels
+        apart, seen = apart // 2, f"of {11 + 4 * (window - 1)} of the 224 enlarged pixels"
+    else:
+        window += network[0].weight.shape[-1] - 1
+        seen = f"of {window} of the 28 pixels" if window < 28 else f"of {window} pixels, more than the picture's 28"
+    return (f"Each map has {count}×{count} cells. Neighbouring cells lie {apart} pixels of the picture apart, and each "
+            f"sees a window {seen}.")
+
+
 def script(network, about):
-    """The network as a script for the page; `read` is its inverse."""
+    """The network as a script for the page, its weights with 8 bits each if it is not small; `read` is its inverse."""
     shapes = [{"outputs": layer.weight.shape[0], "inputs": layer.weight.shape[1], "window": layer.weight.shape[2],
-               "padding": layer.padding, "relu": layer.relu, "pool": layer.pool} for layer in network]
-    values = torch.cat([part.flatten() for layer in network for part in (layer.weight, layer.bias)])
-    packed = base64.b64encode(values.numpy().astype("<f4").tobytes()).decode()
+               "padding": layer.padding, "relu": layer.relu, "pool": layer.pool, "border": layer.border}
+              for layer in network]
     rows = ",\n    ".join(map(json.dumps, shapes))
-    return ("// A trained network, written by nin.live: on the 57×57 nodes of nin.stem, batch norm folded in.\n"
-            f"figures.network = {{\n  about: {json.dumps(about)},\n  layers: [\n    {rows}\n  ],\n"
-            "  // Little-endian float32: each layer's weights (output, input, row, column), then its biases.\n"
-            f"  weights: figures.bytes(\"{packed}\", {4 * len(values)})[0],\n}};\n")
+    head = ("// A trained network, written by nin.live: batch norm and, if there is one, the enlargement folded in.\n"
+            f"figures.network = {{\n  about: {json.dumps(about)},\n  layers: [\n    {rows}\n  ],\n")
+    if is_small(network):
+        values = torch.cat([part.flatten() for layer in network for part in (layer.weight, layer.bias)])
+        return (f"{head}  // Little-endian float32: each layer's weights (output, input, row, column), then its biases.\n"
+                f"  weights: {_packed(values.numpy().astype('<f4'))},\n}};\n")
+    values = torch.cat([(layer.weight / step).round().flatten() for layer, step in zip(network, steps(network))])
+    others = torch.cat([part.flatten() for layer, step in zip(network, steps(network)) for part in (step, layer.bias)])
+    return (f"{head}  // Whole numbers from -127 to 127, each layer's weights (output, input, row, column).\n"
+            f"  weights: {_packed(values.numpy().astype('i1'))},\n"
+            "  // Little-endian float32: for each layer, what an output's numbers are multiplied by; then its biases.\n"
+            f"  steps: {_packed(others.numpy().astype('<f4'))},\n}};\n")
+
+
+def _packed(values):
+    """A numpy array as a script's expression for its bytes."""
+    return f'figures.bytes("{base64.b64encode(values.tobytes()).decode()}", {values.nbytes})[0]'
 
 
 def read(text):
     """A script's Layers and record."""
-    values = text.split('figures.bytes("')[1].split('"')[0]
-    values = torch.frombuffer(bytearray(base64.b64decode(values)), dtype=torch.float32)
-    network, start = [], 0
+    parts = [bytearray(base64.b64decode(part.split('"')[0])) for part in text.split('figures.bytes("')[1:]]
+    floats = len(parts) == 1
+    values = torch.frombuffer(parts[0], dtype=torch.float32 if floats else torch.int8).float()
+    others = None if floats else torch.frombuffer(parts[1], dtype=torch.float32)
+    network, at, after = [], 0, 0
     for row in json.loads(text.split("layers: ")[1].split("],\n")[0] + "]"):
-        shape = (row["outputs"], row["inputs"], row["window"], row["window"])
-        end = start + torch.Size(shape).numel()
-        weight, bias = values[start:end].view(shape), values[end:end + shape[0]]
-        start = end + shape[0]
-        network.append(Layer(weight, bias, row["padding"], row["relu"], row["pool"]))
+        outputs, shape = row["outputs"], (row["outputs"], row["inputs"], row["window"], row["window"])
+        weight, at = values[at:at + math.prod(shape)].view(shape), at + math.prod(shape)
+        if floats:
+            bias, at = values[at:at + outputs], at + outputs
+        else:
+            step, bias = others[after:after + 2 * outputs].view(2, outputs)
+            weight, after = weight * step[:, None, None, None], after + 2 * outputs
+        network.append(Layer(weight, bias, row["padding"], row["relu"], row["pool"], row.get("border", 0)))
     return network, json.loads(text.split("about: ")[1].split(",\n")[0])
 
 
@@ -163,16 +222,18 @@ def write(network, about, test_set, folder=STATIC):
     (folder / SCRIPT).write_text(script(network, about), encoding="utf-8")
     figure.savefig(folder / PICTURE)
     (folder / CAPTION).write_text(
-        f"![{words} Each map is a grid of five by five cells, orange for the class and purple against it.]"
+        f"![{words} On each map, orange cells are for the class and purple ones against it.]"
         f"(_static/{PICTURE})\n\n*{words} Under each name: the map's mean, which is the logit, and the probability.*"
-        f"\n\n{sentence(about)}\n", encoding="utf-8")
+        f"\n\n{cells(network)} {sentence(about)}\n", encoding="utf-8")
 
 
 def main(arguments=None):
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m nin.live", description=__doc__.split(":")[0])
-    parser.add_argument("--width", type=float, default=0.5, help="of all layers before the class maps (default: 0.5)")
-    parser.add_argument("--epochs", type=int, help="default: 10 with a GPU, else 3")
+    parser.add_argument("--recipe", choices=["best", "sound"], default="best" if device().type == "cuda" else "sound",
+                        help="default: the ladder's best with a GPU, else the sound one, half as wide")
+    parser.add_argument("--width", type=float, help="of all layers before the class maps")
+    parser.add_argument("--epochs", type=int, help="default: the best recipe's, or 3 of the sound one")
     parser.add_argument("--keep", action="store_true", help="train nothing: write picture and text anew for the "
                         "weights that are there")
     parser.add_argument("--static", type=Path, default=STATIC, help="folder that the files are written to")
@@ -185,7 +246,7 @@ def main(arguments=None):
     if options.keep:
         network, about = read((options.static / SCRIPT).read_text("utf-8"))
     else:
-        chosen = scale.fit(recipe(options.width, options.epochs or (10 if device().type == "cuda" else 3)))
+        chosen = scale.fit(recipe(options.recipe, options.width, options.epochs))
         checkpoint = RESULTS / f"live-{scale.name}.part"
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -195,7 +256,8 @@ def main(arguments=None):
         if run.interrupted:
             sys.exit("stopped: every finished epoch is kept, and the same command goes on from there")
         network = layers(run.net)
-        about = record(run, network, test_set)
+        network = network if is_small(network) else rounded(network)
+        about = record(run, network, test_set, options.recipe)
     write(network, about, test_set, options.static)
     if not options.keep:
         checkpoint.unlink()

@@ -38,9 +38,17 @@ def check_images(net, args):
     if len(shape) != 4 or shape[1] != channels:
         raise ValueError(f"The network takes images of shape (n, {channels}, height, width), not {shape}. "
                          f"One image alone needs a batch axis: image[None].")
-    if min(shape[2:]) < SMALLEST:
+    if net[0][0].stride != (1, 1) and min(shape[2:]) < SMALLEST:
         raise ValueError(f"The network takes images of at least {SMALLEST}×{SMALLEST} pixels, not "
                          f"{shape[2]}×{shape[3]}: enlarge them first, as with nin.data.enlarge(images, 224).")
+
+
+def check_native(stem, args):
+    """Raise ValueError unless args[0] are 28×28 images, as the first block of a native network takes them."""
+    height, width = args[0].shape[2:]
+    if (height, width) != (28, 28):
+        raise ValueError(f"This network takes the 28×28 images as they are, not {height}×{width}: leave out the "
+                         f"enlargement, as nin.step.forward does with Speed(fold=True).")
 
 
 SMALLEST = 67  # an 11×11 window with stride 4, then three 3×3 pools with stride 2, leave one position
@@ -55,9 +63,10 @@ class Variant:
     head: str = "block"  # see `head`
     linear_logits: bool = False  # no ReLU after the last convolution
     batch_norm: bool = False  # after every convolution before the dropout
-    width: float = 1.0  # multiplies 96, 256 and 384
+    width: float = 1.0  # multiplies 96, 256 and 384; a native network rounds to multiples of 8
     depth: int = 1  # blocks before each pool, in VGG's manner
     dropout: float = 0.5
+    native: bool = False  # the 28×28 image as it is: 5×5 windows with stride 1 in place of 11×11 with stride 4
     in_channels: int = 1
     num_classes: int = 10
 
@@ -69,22 +78,37 @@ class Variant:
         if self.num_1x1 < 0 or self.width <= 0 or self.depth < 1 or not 0 <= self.dropout < 1:
             raise ValueError(f"num_1x1 ≥ 0, width > 0, depth ≥ 1 and 0 ≤ dropout < 1 are needed: {self}")
 
+    @property
+    def side(self):
+        """Pixels to a side of the images that the network takes."""
+        return 28 if self.native else 224
+
+    @property
+    def cells(self):
+        """Positions of a class map: a row of 5, or of 4 in the native network, squared."""
+        return 16 if self.native else 25
+
 
 HEADS = ("block", "3x3", "1x1", "gradual", "fc", "fc-4096")
 
 
 def build(variant=Variant()):
     """The network of a Variant: layers 0 to 6 are the body, from 7 on the head. Weights are torch's defaults."""
-    c1, c2, c3 = (max(1, round(variant.width * c)) for c in (96, 256, 384))
+    unit = 8 if variant.native else 1  # a GPU's matrix units take 8 channels at a time
+    c1, c2, c3 = (max(1, round(variant.width * c / unit)) * unit for c in (96, 256, 384))
+    first = (5, 1, 2) if variant.native else (11, 4, 0)
     stages = []
     for c_in, c_out, kernel_size, strides, padding in [
-            (variant.in_channels, c1, 11, 4, 0), (c1, c2, 5, 1, 2), (c2, c3, 3, 1, 1)]:
+            (variant.in_channels, c1, *first), (c1, c2, 5, 1, 2), (c2, c3, 3, 1, 1)]:
         stage = _block(c_in, c_out, kernel_size, strides, padding, variant)
         for _ in range(variant.depth - 1):
             stage.extend(_block(c_out, c_out, 3, 1, 1, variant))
-        stages += [stage, nn.MaxPool2d(3, stride=2)]
+        # Padded where the maps are small: 28, 14, 7 and 4 positions to a side, not 28, 13, 6 and 2.
+        stages += [stage, nn.MaxPool2d(3, stride=2, padding=int(variant.native))]
     net = nn.Sequential(*stages, nn.Dropout(variant.dropout), *_head(c3, variant))
     net.register_forward_pre_hook(check_images)
+    if variant.native:
+        stages[0].register_forward_pre_hook(check_native)
     return net
 
 
@@ -104,13 +128,13 @@ def _head(channels, variant):
     """From (n, channels, 5, 5) to logits (n, num_classes); the last ReLU goes where the logits are linear.
 
     block    the NiN block of the section           3x3, 1x1   one convolution, in one step
-    gradual  a 3×3 to 128 channels, 1×1s to 32 and on       fc   the block, then a layer over its 5×5 maps
+    gradual  a 3×3 to 128 channels, 1×1s to 32 and on       fc   the block, then a layer over its maps
     fc-4096  no class maps: AlexNet's 4096 hidden units on the flattened representation
     """
     classes = variant.num_classes
     if variant.head == "fc-4096":
-        return [nn.Sequential(nn.Flatten(), nn.Linear(channels * 25, 4096), nn.ReLU(), nn.Dropout(variant.dropout),
-                              nn.Linear(4096, classes))]
+        return [nn.Sequential(nn.Flatten(), nn.Linear(channels * variant.cells, 4096), nn.ReLU(),
+                              nn.Dropout(variant.dropout), nn.Linear(4096, classes))]
     if variant.head == "gradual":
         maps = nn.Sequential(nn.Conv2d(channels, 128, 3, padding=1), nn.ReLU(), nn.Conv2d(128, 32, 1), nn.ReLU(),
                              nn.Conv2d(32, classes, 1), nn.ReLU())
@@ -121,7 +145,7 @@ def _head(channels, variant):
         plain = Variant(num_1x1=variant.num_1x1, window=variant.window)  # no batch norm on the class maps
         maps = _block(channels, classes, 3, 1, 1, plain)
     if variant.head == "fc":
-        return [maps, nn.Flatten(), nn.Linear(25 * classes, classes)]
+        return [maps, nn.Flatten(), nn.Linear(variant.cells * classes, classes)]
     if variant.linear_logits:
         maps = maps[:-1]
     return [maps, nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten()]

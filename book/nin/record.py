@@ -65,14 +65,16 @@ def not_recorded(chapter, images_per_second=40_000):
     That speed is the section's network's; another one's is taken to be as much lower as its MACs are higher.
     """
     study = studies()[chapter]
-    epoch = study.seeds * (55_000 if study.validation else 60_000)
-    images = epoch * sum(recipe.num_epochs for recipe in study.recipes.values())
-    work = epoch * sum(recipe.num_epochs * relative_macs(recipe.variant) for recipe in study.recipes.values())
+    runs = {label: study.seeds_of(label) for label in study.recipes}
+    epochs = {label: (55_000 if study.validation else 60_000) * runs[label] * recipe.num_epochs
+              for label, recipe in study.recipes.items()}
+    images = sum(epochs.values())
+    work = sum(epochs[label] * relative_macs(recipe.variant) for label, recipe in study.recipes.items())
     speed = f"{images_per_second:,} images/s"
     if abs(work / images - 1) > 0.01:
         speed += ", networks unlike the section's in proportion to their MACs"
     return (f"**Not yet recorded.** On a machine with a GPU, in `book/`: `python -m nin.record {chapter}` trains "
-            f"{study.seeds * len(study.recipes)} networks on {images / 1e6:,.0f} million images in all, which takes "
+            f"{sum(runs.values())} networks on {images / 1e6:,.0f} million images in all, which takes "
             f"{work / images_per_second / 60:,.0f} minutes at {speed}.")
 
 
@@ -85,17 +87,22 @@ def relative_macs(variant):
 
     def macs(variant):
         with torch.device("meta"):  # to be counted, a network needs no weights
-            return sum(row.macs for row in resources.layers(model.build(variant)))
+            shape = (1, variant.in_channels, variant.side, variant.side)
+            return sum(row.macs for row in resources.layers(model.build(variant), shape))
 
     return macs(variant) / macs(model.Variant())
 
 
 def missing(study, chapter, seeds, scale, folder=RESULTS):
-    """(label, recipe) of the runs still to be trained, every variant's first seed before any second."""
+    """(label, recipe) of the runs still to be trained, every variant's first seed before any second.
+
+    `seeds` is their number for every variant; None leaves it to the study.
+    """
     done = {(run["label"], run["recipe"]["seed"], recipe_id(run["recipe"]))
             for run in load(chapter, folder, scale.name)}
-    wanted = ((label, replace(scale.fit(recipe), seed=seed))
-              for seed in range(seeds) for label, recipe in study.recipes.items())
+    numbers = {label: seeds or study.seeds_of(label) for label in study.recipes}
+    wanted = ((label, replace(scale.fit(recipe), seed=seed)) for seed in range(max(numbers.values()))
+              for label, recipe in study.recipes.items() if seed < numbers[label])
     return [(label, recipe) for label, recipe in wanted
             if (label, recipe.seed, recipe_id(asdict(recipe))) not in done]
 
@@ -113,9 +120,10 @@ def append(run, path):
         os.fsync(file.fileno())
 
 
-def record_one(label, recipe, sets, scale, how=None, step=None, checkpoint=None, extras=()):
+def record_one(label, recipe, sets, scale, how=None, step=None, checkpoint=None, extras=(), final_set=None):
     """Train one run and return (what is kept of it, the step that another seed can take over).
 
+    `final_set` is measured once, when the training is over: the test set, where the test images are held-out ones.
     `how` is a Speed, by default the fastest, or "d2l", for which the images of both sets are already enlarged.
     `extras` is the study's: what else is measured, see `Study`.
     """
@@ -125,11 +133,12 @@ def record_one(label, recipe, sets, scale, how=None, step=None, checkpoint=None,
     from .d2l_run import train_d2l
     from .data import enlarge, to_float
     from .scale import device, device_name
-    from .training import INITIALISATIONS, Diverged, fastest, train
+    from .training import INITIALISATIONS, Diverged, evaluate, fastest, train
 
     train_set, test_set = sets
     speed, images = how or fastest(), test_set.images[:48]
-    images = (images.float() / 255 if how == "d2l" else enlarge(to_float(images))).to(device())
+    images = (images.float() / 255 if how == "d2l" else to_float(images)).to(device())
+    images = images if how == "d2l" or recipe.variant.native else enlarge(images)
     torch.manual_seed(recipe.seed)
     net = INITIALISATIONS[recipe.init](model.build(recipe.variant)).to(device())
     maps = recipe.variant.head not in ("fc", "fc-4096") and not recipe.variant.linear_logits
@@ -155,7 +164,12 @@ def record_one(label, recipe, sets, scale, how=None, step=None, checkpoint=None,
     line |= {"history": run.history, "collapsed": compare.collapsed(run.history),
              "losses": [round(mean, 5) for mean in _means(run.losses)],
              "dead_maps_after": model.dead_maps(run.net, images) if maps else None,
-             "images_per_second": run.images_per_second, "wall_seconds": time.perf_counter() - start}
+             "images_per_second": run.images_per_second,
+             "train_seconds": sum(epoch["seconds"] for epoch in run.history),
+             "wall_seconds": time.perf_counter() - start}
+    if final_set is not None:
+        line |= {"final_test_acc": evaluate(run.net, final_set, speed, recipe.mirrored),
+                 "final_test_images": len(final_set)}
     return {**line, **_afterwards(run, sets, how, extras),
             "seconds_afterwards": time.perf_counter() - start - line["wall_seconds"]}, step
 
@@ -168,7 +182,7 @@ def _afterwards(run, sets, how, extras):
 
     seen, test_set = sets[0].take(SEEN), sets[1]
     found = {"seen_images": len(seen),
-             "seen_acc": evaluate_d2l(run.net, seen) if how == "d2l" else evaluate(run.net, seen, how)}
+             "seen_acc": evaluate_d2l(run.net, seen) if how == "d2l" else evaluate(run.net, seen, how, run.recipe.mirrored)}
     if "gradient" in extras:  # means of the norms, not of their logarithms: one large step is to be seen
         found["gradient"] = [float(f"{mean:.4g}") for values in run.gradients.values() for mean in _means(values)]
     if "probe" in extras:
@@ -203,12 +217,13 @@ def record(chapter, seeds=None, folder=RESULTS):
     from .scale import current, device, device_name
 
     scale, study = current(), studies()[chapter]
-    todo, path = missing(study, chapter, seeds or study.seeds, scale, folder), Path(folder) / f"{chapter}.jsonl"
+    todo, path = missing(study, chapter, seeds, scale, folder), Path(folder) / f"{chapter}.jsonl"
     recorded = load(chapter, folder, scale.name)
     _say(f"{chapter}: {len(todo)} runs to record at scale {scale}", minutes(todo, recorded, device_name()))
     if not todo:
         return 0
     train_set, test_set = load_data(train=True), load_data(train=False)
+    final_set = test_set.take(scale.test_images) if study.validation else None
     if study.validation:
         train_set, test_set = hold_out(train_set, min(5_000, len(train_set) // 4))  # a quarter where the set is drawn
     sets = train_set.take(scale.train_images), test_set.take(scale.test_images)
@@ -222,7 +237,7 @@ def record(chapter, seeds=None, folder=RESULTS):
         checkpoint = path.with_name(name)  # a run that is stopped goes on from its last epoch
         path.parent.mkdir(parents=True, exist_ok=True)
         run, steps[label] = record_one(label, recipe, enlarged if how == "d2l" else sets, scale.name, how,
-                                       steps.get(label), checkpoint, study.extras)
+                                       steps.get(label), checkpoint, study.extras, final_set)
         append(run, path)
         checkpoint.unlink(missing_ok=True)
         recorded.append(run)

@@ -33,7 +33,12 @@ def fold(weight):
 
 
 def folded_conv(images, conv):
-    """conv(enlarge(images)) for an 11×11 convolution with stride 4: (n, c, 28, 28) to (n, out, 54, 54)."""
+    """conv(enlarge(images)) for an 11×11 convolution with stride 4: (n, c, 28, 28) to (n, out, 54, 54).
+
+    One with stride 1 belongs to a network that takes the images as they are: conv(images), (n, out, 28, 28).
+    """
+    if conv.stride == (1, 1):
+        return conv(images)
     if conv.stride != (4, 4) or conv.padding != (0, 0):
         raise ValueError("the folded stem takes a convolution with stride 4 and no padding")
     with torch.autocast(images.device.type, enabled=False):  # AᵀWA in full precision; the caller's type after it

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from .ladder import LADDER, TOP
 from .model import Variant
 from .training import SECTION, SOUND, Recipe, Speed
 
@@ -13,8 +14,9 @@ class Study:
     question: str
     recipes: dict  # label: Recipe
     seeds: int  # enough for the effect that the question is about
-    validation: bool = False  # accuracies on 5,000 held-out training images instead of the test set
+    validation: bool = False  # accuracies on 5,000 held-out training images; the test set once, after the last epoch
     how: dict = field(default_factory=dict)  # label: a Speed other than the fastest, or "d2l" for d2l's own functions
+    more_seeds: dict = field(default_factory=dict)  # label: seeds of a recipe that wants another number
     # Measured besides: "gradient", per step the relative one of the body's last convolution, and "probe", on the
     # finished network, what a linear classifier reads before and after the reduction (see nin.probe).
     extras: tuple = ()
@@ -23,33 +25,15 @@ class Study:
         if unknown := set(self.extras) - {"gradient", "probe"}:
             raise ValueError(f"extras may hold 'gradient' and 'probe', not {', '.join(sorted(unknown))}")
 
+    def seeds_of(self, label):
+        """How many seeds a recipe is recorded with."""
+        return self.more_seeds.get(label, self.seeds)
+
 
 def _variants(recipes, variants):
     """Every variant under every recipe, labelled "variant, recipe"; a recipe's own linear logits and norm stay."""
     return {f"{label}, {name}": replace(recipe, variant=replace(recipe.variant, **changes))
             for name, recipe in recipes.items() for label, changes in variants.items()}
-
-
-def _ladder():
-    """One lever more on every rung; a lever that turned out not to help is shown by its rung."""
-    rungs, recipe = {"the section": SECTION}, SECTION
-    for label, changes in [
-            ("lr 0.05", {"lr": 0.05}),
-            ("Kaiming", {"init": "kaiming"}),
-            ("linear logits", {"variant": Variant(linear_logits=True)}),
-            ("momentum 0.9", {"momentum": 0.9, "lr": 0.02}),
-            ("one-cycle", {"schedule": "one-cycle", "lr": 0.05}),
-            ("weight decay 5e-4", {"weight_decay": 5e-4}),
-            ("batch norm", {"variant": Variant(linear_logits=True, batch_norm=True)}),
-            ("flips", {"flips": True}),
-            ("shifts of 2", {"shift": 2}),
-            ("label smoothing 0.1", {"label_smoothing": 0.1}),
-            ("20 epochs", {"num_epochs": 20})]:
-        recipe = replace(recipe, **changes)
-        rungs[f"+ {label}"] = recipe
-    rungs["the notes: lr 0.05, 20 epochs"] = replace(SECTION, lr=0.05, num_epochs=20)
-    rungs["half as wide"] = replace(recipe, variant=replace(recipe.variant, width=0.5))
-    return rungs
 
 
 _LINEAR = Variant(linear_logits=True)
@@ -67,7 +51,9 @@ STUDIES = {
         "Does the faster trainer reach the accuracy of d2l's?",
         {"d2l's functions": SECTION, "the helper, plain": SECTION, "the helper, fastest": SECTION},
         seeds=5, how={"d2l's functions": "d2l", "the helper, plain": Speed()}),
-    "exercise-1-tuning": Study("What does each lever of tuning bring?", _ladder(), seeds=5, validation=True),
+    "exercise-1-tuning": Study(
+        "What does each lever of tuning bring?", {label: rung.recipe for label, rung in LADDER.items()},
+        seeds=5, validation=True, more_seeds={TOP: 10}),
     "exercise-2-one-by-one": Study(
         "How many 1×1 convolutions does a block want?",
         _variants({"the section's recipe": SECTION, "a sound recipe": SOUND}, {

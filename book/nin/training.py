@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from tqdm import trange
 
-from .data import batches
+from .data import Split, batches
 from .model import INITIALISATIONS, Variant
 from .scale import device as default_device
 from .step import Speed, Step, fastest, forward
@@ -34,6 +34,8 @@ class Recipe:
     label_smoothing: float = 0.0
     flips: bool = False  # mirror every other image, at random
     shift: int = 0  # move every image by up to this many source pixels
+    erase: int = 0  # blacken a square of this many source pixels to a side
+    mirrored: bool = False  # when measured: the mean of the logits of each image and of its mirror image
     seed: int = 0  # of the weights, the order of the examples, dropout and augmentation
 
     def __post_init__(self):
@@ -46,6 +48,9 @@ class Recipe:
             raise ValueError(f"init must be one of {', '.join(INITIALISATIONS)}, not {self.init!r}")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}")
+        if not (0 <= self.shift < 28 and 0 <= self.erase <= 28):
+            raise ValueError(f"shift must lie between 0 and 27 pixels and erase between 0 and 28, not {self.shift} "
+                             f"and {self.erase}")
 
 
 @dataclass
@@ -100,7 +105,10 @@ SCHEDULES = {"constant": constant, "cosine": cosine, "one-cycle": one_cycle}
 
 
 def augment(images, recipe, generator):
-    """Images (n, 1, 28, 28), flipped and shifted at random as the recipe says; what moves in is black."""
+    """Images (n, 1, 28, 28), flipped, shifted and covered at random as the recipe says; what moves in is black.
+
+    The square that covers has its centre anywhere in the image and may reach beyond it (DeVries & Taylor 2017).
+    """
     n, size, s = len(images), images.shape[-1], recipe.shift
     if recipe.flips:
         coin = torch.rand(n, 1, 1, 1, device=images.device, generator=generator) < 0.5
@@ -111,23 +119,34 @@ def augment(images, recipe, generator):
         index = torch.arange(n, device=images.device)[:, None, None]
         padded = nn.functional.pad(images[:, 0], (s, s, s, s))
         images = padded[index, rows[:, :, None], columns[:, None, :]][:, None]
+    if recipe.erase:
+        first = torch.randint(0, size, (2, n, 1), device=images.device, generator=generator) - recipe.erase // 2
+        place = torch.arange(size, device=images.device)
+        rows, columns = (first <= place) & (place < first + recipe.erase)  # (n, 28) each
+        images = images.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0)
     return images
 
 
 @torch.no_grad()
-def predict(net, split, speed=None, batch_size=250):
-    """Logits (n, num_classes), float32, for every example of a split, in order and in eval mode."""
+def predict(net, split, speed=None, batch_size=250, mirrored=False):
+    """Logits (n, num_classes), float32, for every example of a split, in order and in eval mode.
+
+    `mirrored` averages those of each image and of its mirror image.
+    """
     parameter = next(net.parameters())
     speed, was_training = speed or fastest(parameter.device), net.training
     net.eval()
     logits = [forward(net, images, speed) for images, _ in batches(split.to(parameter.device), batch_size)]
     net.train(was_training)
+    if mirrored:
+        flipped = Split(split.images.flip(-1), split.labels)
+        return (torch.cat(logits) + predict(net, flipped, speed, batch_size)) / 2
     return torch.cat(logits)
 
 
-def evaluate(net, split, speed=None):
+def evaluate(net, split, speed=None, mirrored=False):
     """The fraction of a split's examples that the net classifies correctly."""
-    logits = predict(net, split, speed)
+    logits = predict(net, split, speed, mirrored=mirrored)
     return (logits.argmax(1) == split.labels.to(logits.device)).float().mean().item()
 
 
@@ -158,7 +177,7 @@ def train(recipe, train_set, test_set, speed=None, device=None, progress=True, c
             while len(run.history) < recipe.num_epochs:
                 _train_epoch(run, train_set, lrs[len(run.history) * steps:][:steps], generator, bar)
                 seconds = stopwatch(device)
-                test_acc = evaluate(run.net, test_set, speed)
+                test_acc = evaluate(run.net, test_set, speed, recipe.mirrored)
                 run.last.update(test_acc=test_acc, test_seconds=seconds())
                 _show(bar, run.last["loss"], run.images_per_second)
                 if checkpoint is not None:

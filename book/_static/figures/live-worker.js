@@ -1,5 +1,10 @@
-// The network's arithmetic. live.js runs this function in a Worker made of its source, so it uses no other.
+// The network's arithmetic. live.js runs networkWorker in a Worker made of its source, so it uses no other function.
 "use strict";
+
+// What the Worker is told first: weights are float32, or whole numbers of 8 bits where there are steps.
+figures.networkMessage = ({layers, weights, steps}) => steps
+  ? {layers, weights: new Int8Array(weights.buffer), steps: new Float32Array(steps.buffer)}
+  : {layers, weights: new Float32Array(weights.buffer)};
 
 figures.networkWorker = () => {
   let layers = [];
@@ -64,7 +69,8 @@ figures.networkWorker = () => {
     }
   };
 
-  // The largest of 3×3 values, at every other pixel.
+  // The largest of 3×3 values, at every other pixel from the corner of the border on: values, none of them negative
+  // where there is a border, so that its zeros are never larger.
   const pool = (input, output, size) => {
     const {data, width, channels} = input;
     for (let y = 0; y < size; y++) {
@@ -97,17 +103,27 @@ figures.networkWorker = () => {
     return to;
   };
 
-  // Class maps, class after class, row after row.
+  // 28×28 grey values from 0 to 255 to values from 0 to 1 inside a border.
+  const picture = (pixels, border) => {
+    const to = plane(28, 1, border);
+    for (let i = 0; i < 28 * 28; i++) {
+      to.data[(Math.floor(i / 28) + border) * to.width + i % 28 + border] = pixels[i] / 255;
+    }
+    return to;
+  };
+
+  // Class maps, class after class, row after row. Windows of 4×4 are those of the folded enlargement.
   const classMaps = (pixels) => {
-    let at = nodes(pixels), size = 57;
+    const enlarged = layers[0].window === 4;
+    let at = enlarged ? nodes(pixels) : picture(pixels, layers[0].padding), size = enlarged ? 57 : 28;
     layers.forEach((layer, i) => {
       size = size + 2 * layer.padding - layer.window + 1;
       const border = layers[i + 1]?.padding ?? 0;
-      layer.output ??= plane(size, layer.filled, layer.pool ? 0 : border);
+      layer.output ??= plane(size, layer.filled, layer.pool ? layer.border ?? 0 : border);
       convolve(at, layer, layer.output, size);
       at = layer.output;
       if (layer.pool) {
-        size = Math.floor((size - 3) / 2) + 1;
+        size = Math.floor((size + 2 * layer.output.border - 3) / 2) + 1;
         layer.pooled ??= plane(size, layer.filled, border);
         pool(at, layer.pooled, size);
         at = layer.pooled;
@@ -118,12 +134,26 @@ figures.networkWorker = () => {
       at.data[(i % (size * size)) * filled + Math.floor(i / (size * size))]);
   };
 
-  // First the network: {layers, weights}; then pictures: {pixels}, each answered with {maps, milliseconds}.
+  // Whole numbers times their output's step, then the biases: the same order as of weights that were not rounded.
+  const unrounded = (shapes, whole, steps) => {
+    const values = [];
+    let from = 0, after = 0;
+    for (const {outputs, inputs, window} of shapes) {
+      for (let o = 0; o < outputs; o++) {
+        for (let i = 0; i < inputs * window * window; i++) values.push(Math.fround(whole[from++] * steps[after + o]));
+      }
+      values.push(...steps.subarray(after + outputs, after += 2 * outputs));
+    }
+    return values;
+  };
+
+  // First the network, as networkMessage gives it; then pictures: {pixels}, each answered with {maps, milliseconds}.
   self.onmessage = ({data}) => {
     if (data.layers) {
+      const values = data.steps ? unrounded(data.layers, data.weights, data.steps) : data.weights;
       let end = 0;
       layers = data.layers.map((shape, i) => {
-        const layer = pack(shape, data.weights, end, i);
+        const layer = pack(shape, values, end, i);
         end = layer.end;
         return layer;
       });

@@ -5,15 +5,14 @@ figures.define("live", async (root) => {
   await Promise.all(["garments.js", "live-weights.js", "live-worker.js"].map((file) => figures.load(file)));
   const {element} = figures;
   const {classes, labels, images} = figures.garments;
-  const SIZE = 28, CELLS = 5, INK = 210; // pixels and cells in a row; the grey that the brush draws with
+  const SIZE = 28, INK = 210; // pixels in a row; the grey that the brush draws with
 
   // A page from disk may start a Worker only from text.
   const worker = new Worker(URL.createObjectURL(new Blob([`(${figures.networkWorker})()`])));
   const waiting = []; // the worker answers in the order of the questions
   worker.onmessage = ({data}) => waiting.shift().resolve(data);
   worker.onerror = (event) => waiting.splice(0).forEach(({reject}) => reject(new Error(event.message)));
-  const {layers, weights} = figures.network;
-  worker.postMessage({layers, weights: new Float32Array(weights.buffer)});
+  worker.postMessage(figures.networkMessage(figures.network));
 
   // Grey values (784) to {maps, logits, probabilities, milliseconds}.
   const classify = async (grey) => {
@@ -26,7 +25,7 @@ figures.define("live", async (root) => {
     const sum = powers.reduce((a, b) => a + b);
     return {...answer, logits, probabilities: powers.map((power) => power / sum)};
   };
-  const mapOf = (answer, k) => answer.maps.subarray(k * CELLS ** 2, (k + 1) * CELLS ** 2);
+  const mapOf = ({maps}, k) => maps.subarray(k * maps.length / classes.length, (k + 1) * maps.length / classes.length);
   const mean = (values) => values.reduce((a, b) => a + b) / values.length;
   const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(1);
   root.classify = classify; // for the tests
@@ -156,11 +155,11 @@ figures.define("live", async (root) => {
   };
   // A map over the picture: orange for the class; purple, with a minus, against it.
   const paint = (context, map, limit) => {
-    const step = context.canvas.width / CELLS;
+    const cells = Math.sqrt(map.length), {width} = context.canvas, step = width / cells;
     context.imageSmoothingEnabled = false;
-    context.drawImage(canvas, 0, 0, CELLS * step, CELLS * step);
+    context.drawImage(canvas, 0, 0, width, width);
     map.forEach((value, i) => {
-      const x = i % CELLS * step, y = Math.floor(i / CELLS) * step;
+      const x = i % cells * step, y = Math.floor(i / cells) * step;
       const strength = Math.min(1, Math.abs(value) / limit);
       context.fillStyle = `rgb(${value > 0 ? "255 140 0" : "140 90 230"} / ${0.8 * strength})`;
       context.fillRect(x, y, step, step);
