@@ -41,9 +41,10 @@ class Layer:
 
 @torch.no_grad()
 def layers(net):
-    """A trained net up to its class maps as Layers: batch norm is folded into them, and the enlargement if there is one.
+    """A trained net up to its class maps as Layers, with batch norm and, if there is one, the enlargement folded in.
 
-    The first takes the `stem.nodes` of an image where its window is 4×4, else the image itself. Raises ValueError where the net has no class maps, or a layer that is none of these.
+    The first takes the `stem.nodes` of an image where its window is 4×4, else the image itself. Raises ValueError where
+    the net has no class maps, or a layer that is none of these.
     """
     if not isinstance(net[-2], nn.AdaptiveAvgPool2d):
         raise ValueError("this network has no class maps: its head does not end in global average pooling")
@@ -159,7 +160,7 @@ def script(network, about):
             f"figures.network = {{\n  about: {json.dumps(about)},\n  layers: [\n    {rows}\n  ],\n")
     if is_small(network):
         values = torch.cat([part.flatten() for layer in network for part in (layer.weight, layer.bias)])
-        return (f"{head}  // Little-endian float32: each layer's weights (output, input, row, column), then its biases.\n"
+        return (f"{head}  // Little-endian float32: each layer's weights (output, input, row, column), then biases.\n"
                 f"  weights: {_packed(values.numpy().astype('<f4'))},\n}};\n")
     values = torch.cat([(layer.weight / step).round().flatten() for layer, step in zip(network, steps(network))])
     others = torch.cat([part.flatten() for layer, step in zip(network, steps(network)) for part in (step, layer.bias)])
