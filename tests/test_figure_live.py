@@ -1,13 +1,17 @@
 """The live network in its page: the same numbers as torch, within its time and size, by mouse, touch and keyboard."""
 
+import os
 import re
+import shutil
 import statistics
+import sys
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 import torch
+import visiting
 from visiting import Visit
 
 from nin import live
@@ -93,17 +97,22 @@ def test_the_same_numbers_as_torch(browser):
     assert statistics.median(times) < 1000
 
 
+def another(variant):
+    """The script of another network, as the page would be given it, and the network that it holds."""
+    torch.manual_seed(0)
+    net = build(variant)
+    net.train()(torch.rand(8, 1, variant.side, variant.side))  # batch norms that have seen something
+    script = live.script(live.layers(net.eval()), {})
+    return script, live.read(script)[0]
+
+
 @pytest.mark.parametrize("limit", [10**6, 0])
 @pytest.mark.parametrize("variant", [replace(BEST.variant, width=0.1), Variant(width=0.1, batch_norm=True)])
 def test_another_network_than_the_one_shown(browser, variant, limit, monkeypatch):
     """Without the enlargement, with weights rounded to 8 bits: what a GPU trains for the page."""
     monkeypatch.setattr(live, "FLOATS", limit)
-    torch.manual_seed(0)
-    net = build(variant)
-    train_mode = net.train()(torch.rand(8, 1, variant.side, variant.side))  # batch norms that have seen something
-    assert train_mode.isfinite().all()
-    script = live.script(live.layers(net.eval()), {})
-    network, images = live.read(script)[0], load(train=False).images[:5]
+    script, network = another(variant)
+    images = load(train=False).images[:5]
     expected = live.folded_maps(network, images)
     with Live(browser, PAGE) as visit:
         visit.settle()
@@ -111,6 +120,32 @@ def test_another_network_than_the_one_shown(browser, variant, limit, monkeypatch
         answers = visit.page.evaluate(OTHER, images.flatten(1).tolist())
     maps = torch.tensor(answers).view(expected.shape)
     assert (maps - expected).abs().max() < 1e-3 * expected.abs().max()
+
+
+def test_the_page_given_the_best_network(browser, tmp_path, monkeypatch):
+    """Maps of 4×4 cells, drawn over the whole picture; untrained, so with no more than its shape."""
+    monkeypatch.setattr(live, "FLOATS", 0)
+    script, network = another(replace(BEST.variant, width=0.25))
+    site = tmp_path / "html"
+    shutil.copytree(visiting.HTML, site, copy_function=os.symlink)
+    weights = site / "_static" / live.SCRIPT
+    weights.unlink()
+    weights.write_text(script, encoding="utf-8")
+    monkeypatch.setattr(visiting, "HTML", site)
+    monkeypatch.setattr(sys.modules[__name__], "KNOWN", network)
+    with Live(browser, PAGE) as visit:
+        visit.agrees()
+        visit.pick("sneaker, 2 of 3")
+        visit.agrees()
+        assert visit.complaints == []
+        cells = visit.root.locator("li canvas").first.evaluate("""canvas => {
+            const context = canvas.getContext("2d"), step = canvas.width / 4, seen = new Set();
+            for (let y = 0; y < 4; y++) for (let x = 0; x < 4; x++) {
+                seen.add(`${[...context.getImageData(x * step + 2, y * step + 2, 1, 1).data]}`);
+            }
+            return seen.size;
+        }""")
+        assert cells > 4
 
 
 def test_size_and_quiet(browser):
