@@ -12,7 +12,7 @@ help:
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make run     execute every chapter here, into _build/run, and render the result"
 	@echo "make record  train what the chapters claim and store the outputs (for a GPU)"
-	@echo "make bench   measure the training speed of this machine"
+	@echo "make bench   measure training speed, memory and layers on this machine"
 	@echo "make clean   remove what was built and the virtual environments"
 
 html-venv:

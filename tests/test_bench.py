@@ -24,6 +24,9 @@ def smoke(monkeypatch):
 
 def test_every_part_is_measured_written_and_shown(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(first_step, "seconds", {"d2l": 3.0, "plain": 2.0, "fastest": 1.0}.__getitem__)  # see below
+    monkeypatch.setattr(bench.footprint, "footprint", lambda: [  # see test_footprint.py
+        {"path": "training", "phase": "training", "type": "float32", "optimizer": "SGD", "batch size": 2}])
+    monkeypatch.setattr(bench.layer_times, "layer_times", lambda n: [{"path": "2.0", "both (ms)": float(n)}])
     bench.main(["--rounds", "1", "--results", str(tmp_path)])
     path, = tmp_path.iterdir()
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
@@ -42,6 +45,7 @@ def test_every_part_is_measured_written_and_shown(tmp_path, capsys, monkeypatch)
     assert {row["path"]: row["s to first step"] for row in parts["start"]} == {"d2l": 3, "plain": 2, "fastest": 1}
     assert [row["epochs"] for row in parts["accuracy"]] == [1, 1, 1]
     assert {"scale", "device", "torch", "python", "measured on"} <= rows[0].keys() and rows[0]["scale"] == "smoke"
+    assert parts["memory"][0]["batch size"] == 2 and parts["layers"][0]["both (ms)"] == 8 == rows[0]["batch size"]
     printed = capsys.readouterr().out
     assert all(f"\n{part}\n" in printed for part in bench.PARTS) and "+ kept memory" in printed and path.name in printed
 
@@ -115,3 +119,7 @@ def test_bad_arguments(arguments, message, capsys):
     with pytest.raises(SystemExit):
         bench.main(arguments)
     assert message in capsys.readouterr().err
+
+
+def test_the_parts_that_the_book_shows():
+    assert sorted(part for shown in bench.SHOWN.values() for part in shown) == sorted(bench.PARTS)

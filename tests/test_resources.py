@@ -6,7 +6,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nin.model import Variant, build, nin
-from nin.resources import kept_for_backward, layers, measured_peak, parameter_count, predicted_peak
+from nin.resources import kept_for_backward, layers, parameter_count
 
 VARIANTS = [Variant(), Variant(num_1x1=0), Variant(num_1x1=3), Variant(window=3), Variant(batch_norm=True),
             Variant(head="fc-4096"), Variant(head="gradual"), Variant(head="fc", dropout=0.0), Variant(depth=2)]
@@ -49,24 +49,6 @@ def test_counting_leaves_the_network_alone():
     net = nin()
     layers(net)
     assert next(net.parameters()).device.type == "cpu" and not net[0][0]._forward_hooks
-
-
-def test_predicted_peak_grows_as_it_should():
-    net = nin()
-    one, many = (predicted_peak(net, (n, 1, 224, 224), training=True) for n in (1, 65))
-    assert many - one == pytest.approx(64 * 7_677_880, rel=0.35)  # kept activations and a transient, per image
-    assert predicted_peak(net, (8, 1, 224, 224), training=False) < predicted_peak(net, (8, 1, 224, 224), training=True)
-    plain, adam = (predicted_peak(net, (8, 1, 224, 224), True, optimizer_copies=copies) for copies in (0, 2))
-    assert adam - plain == 2 * 4 * parameter_count(net)
-
-
-def test_measured_peak_sees_an_allocation():
-    def step():
-        kept = torch.empty(3_000_000)  # 12 MB
-        del kept
-        torch.empty(1_000_000)
-
-    assert measured_peak(step, "cpu") == pytest.approx(12e6, rel=0.01)
 
 
 def test_linear_layers_and_average_pools_are_counted():

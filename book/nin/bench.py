@@ -1,6 +1,7 @@
-"""How fast this machine trains the section's network: d2l's path and the helper's, lever by lever.
+"""How fast this machine trains the section's network, by d2l's path and the helper's, and what a step needs here.
 
-    python -m nin.bench      alternates the paths, prints tables, writes results/bench-<device>.jsonl
+    python -m nin.bench                         every part; prints tables, writes results/bench-<device>.jsonl
+    python -m nin.bench --only memory layers    peak memory against the prediction, and the time of every layer
 """
 
 import argparse
@@ -13,12 +14,14 @@ from pathlib import Path
 
 import torch
 
-from . import roofline, timing
+from . import footprint, layer_times, roofline, timing
 from .record import RESULTS
 from .scale import current, device, device_name
 from .training import SECTION
 
-PARTS = ("bound", "start", "speed", "accuracy")
+PARTS = ("bound", "start", "speed", "accuracy", "memory", "layers")
+SHOWN = {"training": PARTS[:4], "exercise-3-resources": PARTS[4:]}  # by which chapter
+HIDDEN = {"memory": ["phase", "type", "optimizer"]}  # columns that the path says already
 ACCURACY = 0.874  # the section's
 
 
@@ -30,10 +33,11 @@ def bench(parts=PARTS, rounds=3, target=ACCURACY, folder=RESULTS):
     about = {"scale": current().name, "batch size": current().batch_size(SECTION.batch_size), "device": device_name(),
              "torch": torch.__version__, "python": platform.python_version(), "measured on": str(datetime.date.today())}
     work = {"bound": lambda: [{"path": "bound", **roofline.bound(SECTION.variant, device())}], "start": timing.start,
-            "speed": lambda: timing.speed(rounds), "accuracy": lambda: timing.accuracy(target)}
+            "speed": lambda: timing.speed(rounds), "accuracy": lambda: timing.accuracy(target),
+            "memory": footprint.footprint, "layers": lambda: layer_times.layer_times(about["batch size"])}
     for part in parts:
         print(f"measuring: {part}", file=sys.stderr, flush=True)
-        new = [{"part": part, **row, **about} for row in work[part]()]
+        new = [{"part": part, **about, **row} for row in work[part]()]  # a row may have a batch size of its own
         kept = [line for line in (path.read_text("utf-8").splitlines() if path.exists() else [])
                 if json.loads(line)["part"] != part]
         path.write_text("\n".join([*kept, *map(json.dumps, new)]) + "\n", encoding="utf-8")  # what is done is kept
@@ -45,8 +49,9 @@ def table(rows):
     """The measured rows as text, part by part, without what is the same in all."""
     import pandas as pd
 
-    hidden, parts = ["part", "scale", "batch size", "device", "torch", "python", "measured on"], []
+    same, parts = ["part", "scale", "device", "torch", "python", "measured on"], []
     for part in dict.fromkeys(row["part"] for row in rows):
+        hidden = [*same, *HIDDEN.get(part, ["batch size"])]
         chosen = pd.DataFrame([row for row in rows if row["part"] == part]).drop(columns=hidden).set_index("path")
         parts.append(f"{part}\n{(chosen.T if part == 'bound' else chosen).round(2).to_string(na_rep='–')}")
     return "\n\n".join(parts)
@@ -72,8 +77,9 @@ def main(arguments=None):
     print(f"{device_name()}, torch {torch.__version__}, scale {current()}")
     rows, path = bench(parts, options.rounds, options.accuracy, options.results)
     print(f"{table(rows)}\n\nwritten to {path}")
-    if options.results == RESULTS:  # the tests compare the page with what is recorded
-        print("chapter 3 shows it once executed again: tools/execute.py --in-place book/training.ipynb")
+    if options.results == RESULTS:  # the tests compare the pages with what is recorded
+        pages = [f"book/{page}.ipynb" for page, shown in SHOWN.items() if {*shown} & {*parts}]
+        print(f"the book shows it once executed again: tools/execute.py --in-place {' '.join(pages)}")
 
 
 if __name__ == "__main__":

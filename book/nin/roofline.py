@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from .model import build
-from .resources import layers, quiet
+from .profiling import quiet
+from .resources import layers
 from .stopwatch import stopwatch
 
 
@@ -15,11 +16,19 @@ def copy_bandwidth(device, nbytes=2**28, repeats=5):
     return 2 * nbytes / _best(lambda: target.copy_(source), device, repeats)
 
 
-def matmul_rate(device, dtype, n=None, repeats=5):
-    """FLOP/s of an n×n matrix product, two to a multiply-accumulate: the best of some tries."""
+def matmul_rate(device, dtype, n=None, repeats=5, tf32=False):
+    """FLOP/s of an n×n matrix product, two to a multiply-accumulate: the best of some tries.
+
+    `tf32`: float32 products may round their factors to TF32 on a GPU, as torch's convolutions do by default.
+    """
     n = n or (8192 if device.type == "cuda" else 2048)
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
-    return 2 * n**3 / _best(lambda: a @ b, device, repeats)
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("high" if tf32 and device.type == "cuda" else before)
+        return 2 * n**3 / _best(lambda: a @ b, device, repeats)
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _best(work, device, repeats):

@@ -13,7 +13,7 @@ from . import first_step
 from .d2l_run import d2l_quietly, printed_numbers
 from .data import d2l_folder, enlarge, load, to_float
 from .model import nin
-from .resources import measured_peak
+from .profiling import measured_peak
 from .scale import current, device
 from .training import SECTION, SOUND, Speed, fastest, train
 
