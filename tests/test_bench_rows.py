@@ -3,6 +3,7 @@
 import json
 
 import pandas as pd
+import pytest
 from nin import bench, bench_rows
 
 
@@ -44,3 +45,37 @@ def test_recorded_files_can_be_read():
         for part in {json.loads(line)["part"] for line in path.read_text(encoding="utf-8").splitlines()}:
             rows = bench_rows.bench_part(path, part)
             assert {"device", "torch", "measured on", "scale"} <= set(rows) and len(rows)
+
+
+def test_a_gap_is_workspace_rounding_and_the_unexplained():
+    rows = bench_rows.gaps(pd.DataFrame({
+        "predicted (MB)": [100.0, 50.0, 8000.0], "measured (MB)": [112.0, 49.0, None],
+        "workspace (MB)": [9.0, 0.0, None], "rounding (MB)": [1.0, 0.5, None]}, index=["a", "b", "too large"]))
+    assert list(rows.index) == ["a", "b"]
+    assert list(rows["measured (MB)"]) == [113.0, 49.5]  # what the allocator took
+    assert list(rows["gap (%)"]) == pytest.approx([13.0, -1.0])
+    assert list(rows["workspace (%)"]) == pytest.approx([9.0, 0.0])
+    assert list(rows["rounding (%)"]) == pytest.approx([1.0, 1.0])
+    assert list(rows["unexplained (%)"]) == pytest.approx([3.0, -2.0])
+
+
+def test_equal_layers_of_a_block_are_taken_together():
+    def row(path, layer, precision, forward, backward, gflop, by="memory"):
+        return {"path": path, "layer": layer, "type": precision, "forward (ms)": forward, "backward (ms)": backward,
+                "bound (ms)": 1.0, "forward, GFLOP": gflop, "backward, GFLOP": 2 * gflop,
+                "forward, bound by": by, "backward, bound by": "memory"}
+
+    layers = pd.DataFrame([row("0.1", "ReLU", "float32", 1.0, 2.0, 0.0), row("0.3", "ReLU", "float32", 1.0, 1.0, 0.0),
+                           row("2.0", "conv", "float32", 2.0, 3.0, 1.0, "arithmetic"),
+                           row("3", "max pool", "float32", 4.0, 6.0, 0.0), {"path": "all layers", "type": "float32"},
+                           row("2.0", "conv", "bfloat16", 1.0, 1.0, 1.0), {"path": "whole step", "type": "bfloat16"},
+                           {"path": "whole step", "type": "float32"}]).set_index("path")
+    groups = bench_rows.layer_groups(layers)
+    assert list(groups["layers"]) == ["block 1, ReLU (2)", "block 2, conv", "3, max pool", "block 2, conv"]
+    assert list(groups["type"]) == ["float32"] * 3 + ["bfloat16"]
+    assert list(groups["forward (ms)"]) == [2, 2, 4, 1] and list(groups["bound by"]) == ["memory", "both", "memory",
+                                                                                           "memory"]
+    assert list(groups["time (%)"]) == pytest.approx([25, 25, 50, 100])
+    assert list(groups["FLOP (%)"]) == pytest.approx([0, 100, 0, 100])
+    assert list(groups["GFLOP/s"]) == pytest.approx([0, 600, 0, 1500])
+    assert list(groups["share of the bound (%)"]) == pytest.approx([40, 20, 10, 50])

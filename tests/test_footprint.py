@@ -50,7 +50,7 @@ def test_the_optimisers_hold_as_many_copies_as_is_predicted(optimizer, copies):
 
 def test_what_does_not_fit_is_said(monkeypatch):
     monkeypatch.setattr(footprint, "free_memory", lambda: 25_000_000)
-    monkeypatch.setattr(footprint, "measured", lambda n, bf16, optimizer: (0, Peaks(20_000_000, 20_500_000)))
+    monkeypatch.setattr(footprint, "measure_step", lambda n, bf16, optimizer: (0, Peaks(20_000_000, 20_500_000)))
     rows = {row["path"]: row for row in footprint.footprint(largest=1)}
     assert rows["training, float32, Adam"]["skipped"] == "39 MB predicted, 25 MB free"
     assert "measured (MB)" not in rows["training, float32, Adam"]
@@ -59,19 +59,19 @@ def test_what_does_not_fit_is_said(monkeypatch):
 
 
 def test_a_device_that_runs_out_of_memory_spoils_only_that_row(monkeypatch):
-    def measured(n, bf16, optimizer):
+    def measure_step(n, bf16, optimizer):
         if optimizer == "Adam":
             raise torch.OutOfMemoryError("no")
         return 0, Peaks(1, 1)
 
-    monkeypatch.setattr(footprint, "measured", measured)
+    monkeypatch.setattr(footprint, "measure_step", measure_step)
     monkeypatch.setattr(footprint, "measured_workspace", lambda *args: {})
     rows = footprint.footprint(largest=1)
     assert {row["path"] for row in rows if "skipped" in row} == {"training, float32, Adam", "training, bfloat16, Adam"}
 
 
 def test_what_would_take_long_is_left_out(monkeypatch):
-    monkeypatch.setattr(footprint, "measured", lambda n, bf16, optimizer: (0, Peaks(1, 1)))
+    monkeypatch.setattr(footprint, "measure_step", lambda n, bf16, optimizer: (0, Peaks(1, 1)))
     monkeypatch.setattr(footprint, "measured_workspace", lambda *args: {})
     rows = footprint.footprint(largest=4, patience=0.0)
     assert {row["batch size"]: "skipped" in row for row in rows} == {1: False, 2: True, 4: True}
@@ -92,4 +92,4 @@ def test_the_libraries_memory_is_told_apart(monkeypatch):
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: known + 8_519_680)
     monkeypatch.setattr(footprint, "measured_peaks", lambda steps, device: [
         (steps[0](), Peaks(100, 512))[1]])
-    assert footprint.measured(1, False, "SGD, momentum") == (8_519_680, Peaks(known + 100, known + 512))
+    assert footprint.measure_step(1, False, "SGD, momentum") == (8_519_680, Peaks(known + 100, known + 512))

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nin import layer_times
 from nin.model import nin
-from nin.resources import layers, trace
+from nin.resources import layers, trace_layers
 from nin.step import Speed
 
 
@@ -41,7 +41,7 @@ def test_a_bound_is_the_slower_of_arithmetic_and_memory(rows):
 
 def test_flops_are_those_that_torch_counts():
     learnt, ours = False, 0
-    for _, layer, in_shape, out_shape in trace(nin(), (2, 1, 224, 224)):
+    for _, layer, in_shape, out_shape in trace_layers(nin(), (2, 1, 224, 224)):
         ours += layer_times.forward_work(layer, in_shape, out_shape, 4)[0]
         ours += layer_times.backward_work(layer, in_shape, out_shape, 4, learnt)[0]
         learnt = True

@@ -6,7 +6,7 @@ import pandas as pd
 
 from .record import RESULTS
 
-MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "accuracy": 3, "memory": 1.5, "layers": 1}  # on a GPU, by guess
+MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "accuracy": 3, "memory": 1.5, "layers": 0.5}  # on a GPU; guesses
 
 
 def _rows(path):
@@ -26,7 +26,47 @@ def bench_part(path, part):
     return pd.DataFrame(rows, columns=None if rows else ["path"]).set_index("path").dropna(axis=1, how="all")
 
 
-def not_benched(*parts, where="a machine with a GPU"):
+def not_benched(*parts):
     """What a chapter says where no file holds these parts: the command, and about how long it takes."""
-    return (f"**Not yet recorded.** On {where}, in `book/`: `python -m nin.bench --only {' '.join(parts)}` measures it, "
-            f"in about {max(1, round(sum(MINUTES[part] for part in parts)))} minutes.")
+    minutes = max(1, round(sum(MINUTES[part] for part in parts)))
+    return (f"**Not yet recorded.** On a machine with a GPU, in `book/`: `python -m nin.bench --only {' '.join(parts)}`"
+            f" measures it, in about {minutes} minute{'s' * (minutes > 1)}.")
+
+
+def gaps(memory):
+    """The measured rows of the part "memory", with the gap between measurement and prediction in % of the latter.
+
+    The measurement is what the allocator took; workspace and rounding, measured on their own, are shares of the gap,
+    and what is left of it is unexplained.
+    """
+    rows = memory.dropna(subset=["measured (MB)"])
+    share = {name: 100 * rows[f"{name} (MB)"] / rows["predicted (MB)"]
+             for name in ("measured", "workspace", "rounding")}
+    return rows.assign(**{
+        "measured (MB)": rows["measured (MB)"] + rows["rounding (MB)"],
+        "gap (%)": share["measured"] + share["rounding"] - 100, "workspace (%)": share["workspace"],
+        "rounding (%)": share["rounding"], "unexplained (%)": share["measured"] - 100 - share["workspace"]})
+
+
+def layer_groups(layers):
+    """The part "layers" with equal layers of a block as one row, beside shares of the time and of the bound.
+
+    Columns: type, layers, forward (ms), backward (ms), bound (ms), bound by, GFLOP, time (%), FLOP (%), GFLOP/s,
+    share of the bound (%).
+    """
+    single = layers.drop(["all layers", "whole step"])
+    blocks = {"0": "block 1, ", "2": "block 2, ", "4": "block 3, ", "7": "block 4, "}  # where they lie in nin()
+    places = [blocks.get(path.split(".")[0], f"{path}, ") for path in single.index]
+    lines = []
+    for (precision, place, name), rows in single.groupby(["type", pd.Index(places), "layer"], sort=False):
+        by = rows[["forward, bound by", "backward, bound by"]].stack().unique()
+        lines.append({"type": precision, "layers": place + name + (f" ({len(rows)})" if len(rows) > 1 else ""),
+                      "forward (ms)": rows["forward (ms)"].sum(), "backward (ms)": rows["backward (ms)"].sum(),
+                      "bound (ms)": rows["bound (ms)"].sum(), "bound by": by[0] if len(by) == 1 else "both",
+                      "GFLOP": (rows["forward, GFLOP"] + rows["backward, GFLOP"]).sum()})
+    groups = pd.DataFrame(lines)
+    spent = groups["forward (ms)"] + groups["backward (ms)"]
+    for column, values in (("time (%)", spent), ("FLOP (%)", groups["GFLOP"])):
+        groups[column] = 100 * values / values.groupby(groups["type"]).transform("sum")
+    return groups.assign(**{"GFLOP/s": 1000 * groups["GFLOP"] / spent,
+                            "share of the bound (%)": 100 * groups["bound (ms)"] / spent})

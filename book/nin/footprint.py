@@ -20,7 +20,7 @@ OPTIMIZERS = {"SGD": lambda parameters: torch.optim.SGD(parameters, lr=0.01),
               "Adam": torch.optim.Adam}
 STATE = {"SGD": 0, "SGD, momentum": 1, "Adam": 2}  # copies of the parameters
 LARGEST = {"full": 1024, "taste": 128, "smoke": 2}  # batch, by scale
-PATIENCE = 30.0  # seconds: once a batch takes more, larger ones are left out
+PATIENCE = 90.0  # seconds: once a batch takes more, larger ones are left out
 
 
 def footprint(largest=None, patience=PATIENCE):
@@ -59,7 +59,7 @@ def _at_batch(n, bf16, too_long):
         try:
             if training not in workspaces:
                 workspaces[training] = measured_workspace(nin(), shape, training, bf16, device())
-            held, peaks = measured(n, bf16, optimizer)
+            held, peaks = measure_step(n, bf16, optimizer)
         except torch.OutOfMemoryError:
             row["skipped"] = "the device ran out of memory"
             continue
@@ -75,7 +75,7 @@ def _place(moment, kinds):
     return f"{names.get(moment.phase, moment.phase)} {moment.layer} {kinds.get(moment.layer, '')}".strip()
 
 
-def measured(n, bf16, optimizer):
+def measure_step(n, bf16, optimizer):
     """Bytes held besides, and the Peaks of one step (of one prediction where `optimizer` is None).
 
     The peaks count parameters, optimiser state and images; what is held besides, by a GPU's libraries above all, not.

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .model import nin
-from .resources import layer_kind, trace
+from .resources import layer_kind, trace_layers
 from .roofline import copy_bandwidth, matmul_rate
 from .scale import current, device
 from .step import fastest
@@ -40,7 +40,7 @@ def layer_times(batch_size, repeats=5):
 
 def _layer_rows(batch_size, dtype, rate, copied, repeats):
     rows, net, learnt = [], nin(), False
-    for name, layer, in_shape, out_shape in trace(net, (batch_size, 1, 224, 224)):
+    for name, layer, in_shape, out_shape in trace_layers(net, (batch_size, 1, 224, 224)):
         if isinstance(layer, nn.Flatten):
             continue  # a view: it does nothing
         layer = net.get_submodule(name)

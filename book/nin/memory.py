@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .profiling import measured_peaks
-from .resources import parameter_count, trace
+from .resources import parameter_count, trace_layers
 
 
 @dataclass(frozen=True)
@@ -49,32 +49,41 @@ class _Need:
 
 def _needs(net, shape, bf16, device):
     needs, size, number, learnt, nbytes = [], 4, 0, False, 4 * torch.Size(shape).numel()
-    for name, layer, in_shape, out_shape in trace(net, shape):
-        in_number, in_nbytes, kept, extra = number, nbytes, (), 0
+    for name, layer, in_shape, out_shape in trace_layers(net, shape):
+        before = number, nbytes
         casts = bf16 and isinstance(layer, (nn.Conv2d, nn.Linear))
-        drops = isinstance(layer, nn.Dropout) and layer.training and layer.p > 0
-        view = isinstance(layer, (nn.Flatten, nn.Identity)) or (isinstance(layer, nn.Dropout) and not drops)
-        number += not view
         copied = casts and size == 4
         size = 2 if casts else size
-        nbytes = size * out_shape.numel()
-        if isinstance(layer, (nn.Conv2d, nn.Linear)):
-            kept, extra = ((), 2 * in_shape.numel()) if copied else ((in_number,), 0)
-        elif isinstance(layer, nn.BatchNorm2d):
-            kept, extra = (in_number,), 2 * 4 * layer.num_features
-        elif isinstance(layer, nn.ReLU):
-            kept = (number,)
-        elif isinstance(layer, nn.MaxPool2d):
-            kept, extra = (in_number,), 8 * out_shape.numel()
-        elif isinstance(layer, nn.AvgPool2d):
-            kept = (in_number,)
-        elif drops:
-            extra = out_shape.numel() * (1 if device == "cuda" else size)
+        number, nbytes = number + (not _is_view(layer)), size * out_shape.numel()
+        kept, extra = _kept(layer, before[0], number, out_shape.numel(), size, device)
+        if copied:
+            kept, extra = (), 2 * in_shape.numel()
         own = list(layer.parameters())
-        needs.append(_Need(name, (in_number, number), (in_nbytes, nbytes), kept, extra, sum(p.numel() for p in own),
+        needs.append(_Need(name, (before[0], number), (before[1], nbytes), kept, extra, sum(p.numel() for p in own),
                            sum(p.numel() for p in own if p.dim() > 1), casts, copied, learnt))
         learnt = learnt or bool(own)
     return needs
+
+
+def _is_view(layer):
+    """Whether its output is its input's memory."""
+    idle = isinstance(layer, nn.Dropout) and not (layer.training and layer.p > 0)
+    return idle or isinstance(layer, (nn.Flatten, nn.Identity))
+
+
+def _kept(layer, source, target, values, size, device):
+    """Which of the tensors `source` and `target`, of that many values, autograd keeps, and how many bytes beside."""
+    if isinstance(layer, (nn.Conv2d, nn.Linear, nn.AvgPool2d)):
+        return (source,), 0
+    if isinstance(layer, nn.BatchNorm2d):
+        return (source,), 2 * 4 * layer.num_features  # the batch's mean and deviation
+    if isinstance(layer, nn.ReLU):
+        return (target,), 0
+    if isinstance(layer, nn.MaxPool2d):
+        return (source,), 8 * values  # an int64 index for every maximum
+    if isinstance(layer, nn.Dropout) and not _is_view(layer):
+        return (), values * (1 if device == "cuda" else size)  # its mask
+    return (), 0
 
 
 def moments(net, shape, training, optimizer_copies=0, bf16=False, device="cpu"):
@@ -117,7 +126,7 @@ def moments(net, shape, training, optimizer_copies=0, bf16=False, device="cpu"):
 
 
 def _held(needs, i):
-    """The inputs of the nn.Sequentials that layer i lies in: each is held by its caller until the last layer is done."""
+    """The inputs of the nn.Sequentials that layer i lies in: their caller holds each until its last layer is done."""
     parts = needs[i].name.split(".")
     outer = [".".join(parts[:k]) + "." for k in range(1, len(parts))]
     return [next(need.tensors[0] for need in needs if need.name.startswith(path)) for path in outer]
@@ -151,7 +160,7 @@ def measured_workspace(net, shape, training, bf16=False, device="cpu"):
 
     def steps():  # a layer's tensors are made as its turn comes, so that those of one layer alone exist
         dtype = torch.float32
-        for need, (name, _, in_shape, _) in zip(needs, trace(net, shape), strict=True):
+        for need, (name, _, in_shape, _) in zip(needs, trace_layers(net, shape), strict=True):
             layer = net.get_submodule(name)
             if need.casts:
                 layer, dtype = layer.to(torch.bfloat16), torch.bfloat16  # as autocast has it, its copies apart

@@ -21,7 +21,7 @@ class Layer:
     kept_bytes: int  # what it makes autograd keep for the backward pass and no earlier layer had kept already
 
 
-def trace(net, shape):
+def trace_layers(net, shape):
     """(name, layer, its input's shape, its output's shape) in the order of running; nothing is computed."""
     found, net = [], copy.deepcopy(net).to("meta")
     for name, layer in net.named_modules():
@@ -38,7 +38,7 @@ def layers(net, shape=(1, 1, 224, 224), bytes_per_value=4):
     MACs: a convolution makes out_channels·h·w·(in_channels/groups)·k·k of them an image, a linear layer in·out.
     """
     rows, input_kept = [], False  # of two neighbours, one keeps the tensor between them for both
-    for name, layer, in_shape, out_shape in trace(net, shape):
+    for name, layer, in_shape, out_shape in trace_layers(net, shape):
         kept, output_kept = _kept(layer, in_shape, out_shape, input_kept, bytes_per_value)
         rows.append(Layer(name, layer_kind(layer), tuple(out_shape), sum(p.numel() for p in layer.parameters()),
                           _macs(layer, out_shape), bytes_per_value * in_shape.numel(),
