@@ -79,3 +79,6 @@ def test_equal_layers_of_a_block_are_taken_together():
     assert list(groups["FLOP (%)"]) == pytest.approx([0, 100, 0, 100])
     assert list(groups["GFLOP/s"]) == pytest.approx([0, 600, 0, 1500])
     assert list(groups["share of the bound (%)"]) == pytest.approx([40, 20, 10, 50])
+    assert "kernels (%)" not in groups
+    assert list(bench_rows.layer_groups(layers.assign(**{"kernels (ms)": 1.0}))["kernels (%)"]) == pytest.approx(
+        [40, 20, 10, 50])

@@ -78,12 +78,13 @@ def test_a_gpu_is_timed_in_both_types(monkeypatch):
     monkeypatch.setattr(layer_times, "matmul_rate", rate)
     monkeypatch.setattr(layer_times, "copy_bandwidth", lambda device, nbytes: 1e9)
     monkeypatch.setattr(layer_times, "_whole_step", lambda batch_size, dtype, repeats: 0.5)
-    monkeypatch.setattr(layer_times, "_seconds", lambda layer, in_shape, dtype, learnt, repeats: (1e-3, 2e-3))
+    monkeypatch.setattr(layer_times, "_seconds", lambda layer, in_shape, dtype, learnt, repeats: (1e-3, 2e-3, 1e-3))
     monkeypatch.setattr(layer_times, "fastest", lambda device: Speed())
     rows = layer_times.layer_times(batch_size=2)
     assert asked == [(torch.float32, True), (torch.bfloat16, True)]
     full, half = ([row for row in rows if row["type"] == name] for name in ("float32", "bfloat16"))
     assert len(full) == len(half) == 29 + 2 and full[-1]["both (ms)"] == half[-1]["both (ms)"] == 500
+    assert full[0]["kernels (ms)"] == 1 and full[-2]["kernels (ms)"] == 29
     relu = [next(row for row in some if row["layer"] == "ReLU") for some in (full, half)]
     assert relu[0]["forward, MB"] == 2 * relu[1]["forward, MB"]
     dropout = next(row for row in half if row["layer"] == "dropout")
@@ -95,3 +96,20 @@ def test_work_shorter_than_a_clock_tick_is_repeated(monkeypatch):
     monkeypatch.setattr(layer_times, "stopwatch", lambda device: lambda: 0.001)
     assert layer_times._median(lambda: runs.append(1), repeats=3) == pytest.approx(0.001 / 5)
     assert len(runs) == 1 + 1 + 3 * 5
+
+
+def test_on_a_gpu_the_profiler_tells_the_kernels_time(monkeypatch):
+    calls = []
+
+    def spent(work, device):
+        work()
+        calls.append(device.type)
+        return {"aten::relu": 0.25, "aten::empty": 0.0}
+
+    monkeypatch.setattr(layer_times, "operation_seconds", spent)
+    monkeypatch.setattr(layer_times, "_is_gpu", lambda: True)
+    monkeypatch.setattr(layer_times, "_median", lambda work, repeats: 2.0)
+    assert layer_times._seconds(nn.ReLU(), (1, 2, 3, 3), torch.float32, True, 1) == (2.0, 2.0, 0.5)
+    assert calls == ["cpu", "cpu"]
+    monkeypatch.setattr(layer_times, "_is_gpu", lambda: False)
+    assert layer_times._seconds(nn.ReLU(), (1, 2, 3, 3), torch.float32, True, 1) == (2.0, 2.0, None)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from .record import RESULTS
 
-MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "accuracy": 3, "memory": 1.5, "layers": 0.5}  # on a GPU; guesses
+MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "accuracy": 3, "memory": 1.5, "layers": 1}  # on a GPU; guesses
 
 
 def _rows(path):
@@ -52,7 +52,7 @@ def layer_groups(layers):
     """The part "layers" with equal layers of a block as one row, beside shares of the time and of the bound.
 
     Columns: type, layers, forward (ms), backward (ms), bound (ms), bound by, GFLOP, time (%), FLOP (%), GFLOP/s,
-    share of the bound (%).
+    share of the bound (%); from a GPU also kernels (%), the share of the time in which one ran.
     """
     single = layers.drop(["all layers", "whole step"])
     blocks = {"0": "block 1, ", "2": "block 2, ", "4": "block 3, ", "7": "block 4, "}  # where they lie in nin()
@@ -63,9 +63,12 @@ def layer_groups(layers):
         lines.append({"type": precision, "layers": place + name + (f" ({len(rows)})" if len(rows) > 1 else ""),
                       "forward (ms)": rows["forward (ms)"].sum(), "backward (ms)": rows["backward (ms)"].sum(),
                       "bound (ms)": rows["bound (ms)"].sum(), "bound by": by[0] if len(by) == 1 else "both",
-                      "GFLOP": (rows["forward, GFLOP"] + rows["backward, GFLOP"]).sum()})
+                      "GFLOP": (rows["forward, GFLOP"] + rows["backward, GFLOP"]).sum(),
+                      **({"kernels (%)": rows["kernels (ms)"].sum()} if "kernels (ms)" in rows else {})})
     groups = pd.DataFrame(lines)
     spent = groups["forward (ms)"] + groups["backward (ms)"]
+    if "kernels (%)" in groups:
+        groups["kernels (%)"] *= 100 / spent
     for column, values in (("time (%)", spent), ("FLOP (%)", groups["GFLOP"])):
         groups[column] = 100 * values / values.groupby(groups["type"]).transform("sum")
     return groups.assign(**{"GFLOP/s": 1000 * groups["GFLOP"] / spent,

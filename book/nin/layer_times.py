@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from .model import nin
 from .resources import layer_kind, trace_layers
-from .roofline import copy_bandwidth, matmul_rate
+from .roofline import copy_bandwidth, matmul_rate, operation_seconds
 from .scale import current, device
 from .step import fastest
 from .stopwatch import stopwatch
@@ -18,11 +18,12 @@ from .stopwatch import stopwatch
 def layer_times(batch_size, repeats=5):
     """One row a layer, each run alone on an input of its own, channels last; then their sum, and a whole step.
 
-    In float32, with TF32 where the device has it, as torch's convolutions do by default; on a GPU in bfloat16 as well.
-    The whole step is forward, loss, backward and plain SGD, in bfloat16 under autocast.
+    In float32, with TF32 where the device has it, as torch's convolutions do by default; on a GPU in bfloat16 as well,
+    and with the time that kernels ran, by torch's profiler: the rest is what launching them costs. The whole step is
+    forward, loss, backward and plain SGD, in bfloat16 under autocast.
     """
     types, copied = [torch.float32], copy_bandwidth(device(), 2**22 if current().name == "smoke" else 2**28)
-    if device().type == "cuda":
+    if _is_gpu():
         types.append(torch.bfloat16)
     rows = []
     for dtype in types:
@@ -38,14 +39,18 @@ def layer_times(batch_size, repeats=5):
     return rows
 
 
+def _is_gpu():
+    return device().type == "cuda"
+
+
 def _layer_rows(batch_size, dtype, rate, copied, repeats):
     rows, net, learnt = [], nin(), False
     for name, layer, in_shape, out_shape in trace_layers(net, (batch_size, 1, 224, 224)):
         if isinstance(layer, nn.Flatten):
             continue  # a view: it does nothing
         layer = net.get_submodule(name)
-        forward, backward = _seconds(layer, in_shape, dtype, learnt, repeats)
-        row = {"path": name, "layer": layer_kind(layer)}
+        forward, backward, kernels = _seconds(layer, in_shape, dtype, learnt, repeats)
+        row = {"path": name, "layer": layer_kind(layer)} | ({} if kernels is None else {"kernels (ms)": 1000 * kernels})
         for way, seconds, (flops, moved) in (
                 ("forward", forward, forward_work(layer, in_shape, out_shape, dtype.itemsize)),
                 ("backward", backward, backward_work(layer, in_shape, out_shape, dtype.itemsize, learnt))):
@@ -90,20 +95,30 @@ def _aside(layer, out_shape, size):
     if isinstance(layer, nn.MaxPool2d):
         return 8 * out_shape.numel()  # indices
     if isinstance(layer, nn.Dropout):
-        return out_shape.numel() * (1 if device().type == "cuda" else size)  # a mask
+        return out_shape.numel() * (1 if _is_gpu() else size)  # a mask
     return 0
 
 
 def _seconds(layer, in_shape, dtype, learnt, repeats):
+    """Seconds of forward and backward, and of both together as kernels on a GPU (elsewhere None)."""
     layer = layer.to(device(), dtype, memory_format=torch.channels_last)
     x = torch.rand(in_shape, device=device()).to(dtype)
     x = x.contiguous(memory_format=torch.channels_last).requires_grad_(learnt)
     wanted = [*([x] if learnt else []), *layer.parameters()]
     out = layer(x)
     gradient = torch.ones_like(out)
-    with torch.no_grad():
-        forward = _median(lambda: layer(x), repeats)
-    return forward, _median(lambda: torch.autograd.grad(out, wanted, gradient, retain_graph=True), repeats)
+
+    def forward():
+        with torch.no_grad():
+            layer(x)
+
+    def backward():
+        torch.autograd.grad(out, wanted, gradient, retain_graph=True)
+
+    seconds = _median(forward, repeats), _median(backward, repeats)
+    if not _is_gpu():
+        return *seconds, None
+    return *seconds, sum(sum(operation_seconds(work, device()).values()) for work in (forward, backward))
 
 
 def _whole_step(batch_size, dtype, repeats):
