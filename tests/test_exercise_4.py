@@ -2,6 +2,7 @@
 
 import random
 
+import matplotlib
 import matplotlib.pyplot as plt
 import notebooks
 import pytest
@@ -10,6 +11,7 @@ from nin.studies import STUDIES
 
 from made_up import run, write
 
+matplotlib.use("agg")
 CELLS = {cell.id: cell.source for cell in notebooks.read(notebooks.BOOK / "exercise-4-one-step.ipynb").cells}
 SHOWN = ("recorded", "measures", "recorded-table", "recorded-verdicts", "gradients-recorded", "probe-recorded",
          "judged", "fears", "family", "family-accuracy", "family-table")
@@ -35,6 +37,7 @@ def line(label, seed, accuracy=0.9, gap=0.02, lost=0.01, gradient=0.1, **more):
 def chapter(monkeypatch, tmp_path):
     """Runs the recorded part on given lines; returns {cell: what it displayed} and the numbers of drawn axes."""
     monkeypatch.setattr(plots, "style", lambda: None)
+    plt.close("all")  # what other tests left open
 
     def show(lines, family=()):
         write(tmp_path / "exercise-4-one-step.jsonl", lines)
