@@ -71,7 +71,7 @@ def test_equal_layers_of_a_block_are_taken_together():
                            row("2.0", "conv", "bfloat16", 1.0, 1.0, 1.0), {"path": "whole step", "type": "bfloat16"},
                            {"path": "whole step", "type": "float32"}]).set_index("path")
     groups = bench_rows.layer_groups(layers)
-    assert list(groups["layers"]) == ["block 1, ReLU (2)", "block 2, conv", "3, max pool", "block 2, conv"]
+    assert list(groups["layers"]) == ["block 1, ReLU (2)", "block 2, conv", "layer 3, max pool", "block 2, conv"]
     assert list(groups["type"]) == ["float32"] * 3 + ["bfloat16"]
     assert list(groups["forward (ms)"]) == [2, 2, 4, 1] and list(groups["bound by"]) == ["memory", "both", "memory",
                                                                                            "memory"]

@@ -56,7 +56,7 @@ def layer_groups(layers):
     """
     single = layers.drop(["all layers", "whole step"])
     blocks = {"0": "block 1, ", "2": "block 2, ", "4": "block 3, ", "7": "block 4, "}  # where they lie in nin()
-    places = [blocks.get(path.split(".")[0], f"{path}, ") for path in single.index]
+    places = [blocks.get(path.split(".")[0], f"layer {path}, ") for path in single.index]
     lines = []
     for (precision, place, name), rows in single.groupby(["type", pd.Index(places), "layer"], sort=False):
         by = rows[["forward, bound by", "backward, bound by"]].stack().unique()
