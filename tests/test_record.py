@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -197,13 +197,21 @@ def test_seeds_share_what_was_compiled(study, tmp_path, monkeypatch):
 
 
 def test_minutes_are_estimated_from_runs_on_the_same_device():
-    runs = [{"label": "a", "device": "GPU", "wall_seconds": 60}, {"label": "a", "device": "GPU", "wall_seconds": 120},
-            {"label": "b", "device": "GPU", "wall_seconds": 30}, {"label": "a", "device": "CPU", "wall_seconds": 9e9},
-            {"label": "a", "device": "GPU"}]
-    assert record.minutes([("a", None), ("b", None)], runs, "GPU") == pytest.approx(1.5 + 0.5)
-    assert record.minutes([("new", None)], runs, "GPU") == pytest.approx((1.5 + 0.5) / 2)
-    assert record.minutes([("a", None)], runs, "another") is None
-    assert record.minutes([("a", None)], [{**runs[0], "seconds_afterwards": 30}], "GPU") == pytest.approx(1.5)
+    recipe = asdict(SECTION)
+    runs = [{"label": label, "device": device, "recipe": recipe, "wall_seconds": seconds}
+            for label, device, seconds in (("a", "GPU", 60), ("a", "GPU", 120), ("b", "GPU", 30), ("a", "CPU", 9e9))]
+    runs.append({"label": "a", "device": "GPU", "recipe": recipe})
+    assert record.minutes([("a", SECTION), ("b", SECTION)], runs, "GPU") == pytest.approx(1.5 + 0.5)
+    assert record.minutes([("a", SECTION)], runs, "another") is None
+    assert record.minutes([("a", SECTION)], [{**runs[0], "seconds_afterwards": 30}], "GPU") == pytest.approx(1.5)
+
+
+def test_minutes_of_a_variant_not_yet_recorded_go_by_its_epochs_and_macs():
+    runs = [{"label": label, "device": "GPU", "recipe": asdict(SECTION), "wall_seconds": seconds}
+            for label, seconds in (("a", 90), ("b", 30))]
+    wide = replace(SECTION, num_epochs=20, variant=Variant(width=2.0))
+    assert record.minutes([("new", SECTION)], runs, "GPU") == pytest.approx(1)
+    assert record.minutes([("wide", wide)], runs, "GPU") == pytest.approx(2 * record.relative_macs(wide.variant))
 
 
 def test_minutes_are_said_before_and_after(study, tmp_path, capsys):

@@ -197,16 +197,24 @@ def _means(values, n=20):
 
 
 def minutes(todo, runs, device):
-    """How long the runs (label, recipe) will take, from what recorded runs took on this device; None without any."""
-    seconds = {}
+    """How long the runs (label, recipe) will take, from what recorded runs took on this device; None without any.
+
+    A variant that none of these had is taken to need as much longer as it has more epochs and MACs.
+    """
+    from .model import Variant
+
+    seconds, work = {}, {}
     for run in runs:
         if run["device"] == device and "wall_seconds" in run:
+            recipe = run["recipe"]
             seconds.setdefault(run["label"], []).append(run["wall_seconds"] + run.get("seconds_afterwards", 0))
+            work[run["label"]] = recipe["num_epochs"] * relative_macs(Variant(**recipe["variant"]))
     means = {label: sum(values) / len(values) for label, values in seconds.items()}
     if not means:
         return None
-    usual = sum(means.values()) / len(means)
-    return sum(means.get(label, usual) for label, _ in todo) / 60
+    usual = sum(means.values()) / sum(work.values())
+    return sum(means[label] if label in means else usual * recipe.num_epochs * relative_macs(recipe.variant)
+               for label, recipe in todo) / 60
 
 
 def record(chapter, seeds=None, folder=RESULTS):
