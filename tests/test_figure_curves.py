@@ -218,5 +218,7 @@ def test_one_run_of_one_epoch_and_a_diverged_one(visit):
 
 
 def test_held_out_images_are_named(visit, runs):
-    figure = visit([{**run, "train_images": 55_000, "test_images": 5_000} for run in runs]).figure("curves")
+    opened = visit([{**run, "train_images": 55_000, "test_images": 5_000} for run in runs], width=390)
+    figure = opened.figure("curves")
     assert "accuracy on held-out images, by epoch" in figure.get_by_label("Show").locator("option").all_text_contents()
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390  # the longest choice fits, too
