@@ -145,6 +145,16 @@ def test_only_full_scale_goes_into_the_book(monkeypatch, capsys):
     assert "trained at full scale" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option, message", [
+    (["--width", "0"], "--width must be above 0"), (["--width", "-1"], "--width must be above 0"),
+    (["--width", "nan"], "--width must be above 0"), (["--epochs", "0"], "--epochs must be at least 1")])
+def test_bad_options_are_refused_before_any_training(option, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NIN_SCALE", "smoke")
+    with pytest.raises(SystemExit):
+        live.main([*option, "--static", str(tmp_path)])
+    assert message in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
 def test_the_recipes():
     assert live.recipe("best") == BEST
     sound = live.recipe("sound")

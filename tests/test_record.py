@@ -76,6 +76,12 @@ def test_training_images_are_seen_again_as_test_images_are(study, tmp_path, monk
     assert line["seen_acc"] == pytest.approx((logits.argmax(1) == split.labels[:20]).float().mean().item(), abs=0.051)
 
 
+@pytest.mark.parametrize("field", ["how", "more_seeds"])
+def test_a_study_refuses_a_label_that_no_recipe_has(field):
+    with pytest.raises(ValueError, match="no recipe is labelled smal: the labels are small"):
+        studies.Study("?", {"small": TINY}, seeds=1, **{field: {"smal": 3}})
+
+
 def test_means_of_steps_keep_the_rest():
     assert record._means(range(45)) == [9.5, 29.5, 42.0] and record._means([]) == []
 

@@ -239,6 +239,10 @@ def main(arguments=None):
                         "weights that are there")
     parser.add_argument("--static", type=Path, default=STATIC, help="folder that the files are written to")
     options = parser.parse_args(arguments)
+    if options.width is not None and not options.width > 0:
+        parser.error("--width must be above 0: 0.5 halves the channels of all layers before the class maps")
+    if options.epochs is not None and options.epochs < 1:
+        parser.error("--epochs must be at least 1")
     scale = current()
     if scale.name != "full" and (options.static == STATIC or not os.environ.get("NIN_SCALE")):
         parser.error("the page shows a network trained at full scale: set NIN_SCALE=full, also where there is no GPU, "

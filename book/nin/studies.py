@@ -24,6 +24,9 @@ class Study:
     def __post_init__(self):
         if unknown := set(self.extras) - {"gradient", "probe"}:
             raise ValueError(f"extras may hold 'gradient' and 'probe', not {', '.join(sorted(unknown))}")
+        if unknown := (set(self.how) | set(self.more_seeds)) - set(self.recipes):
+            raise ValueError(f"no recipe is labelled {', '.join(sorted(unknown))}: the labels are "
+                             f"{', '.join(self.recipes)}")
 
     def seeds_of(self, label):
         """How many seeds a recipe is recorded with."""
