@@ -3,28 +3,38 @@ PYTHON ?= python3
 
 html_python = .venv-html/bin/python
 full_python = .venv/bin/python
+# make test CPU=1, at the first set-up: torch from PyTorch's own index, without CUDA's libraries (5.5 GB on Linux).
+torch_from = $(if $(CPU),--torch-from https://download.pytorch.org/whl/cpu)
 
-.PHONY: help html-venv full-venv book test lab run record bench clean
+.PHONY: help html-venv full-venv book test test-all lab run record bench linkcheck lock clean
 
 help:
 	@echo "make book    build the HTML book from the stored outputs (small set-up, no torch)"
 	@echo "make test    set everything up, build the book and run all tests"
+	@echo "make test-all  the slow tests as well, about a quarter of an hour"
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make run     execute every chapter here, into _build/run, and render the result"
-	@echo "make record  train what the chapters claim and store the outputs (for a GPU)"
+	@echo "make record  train the runs that the chapters rest on and that are not recorded yet"
 	@echo "make bench   measure training speed, memory and layers on this machine"
+	@echo "make linkcheck  follow the pages' links to other sites"
+	@echo "make lock    renew requirements-html.lock, by which the pages are published (needs uv)"
 	@echo "make clean   remove what was built and the virtual environments"
 
 html-venv:
 	@$(PYTHON) tools/setup_venv.py .venv-html requirements-html.txt --quiet
 
 full-venv:
-	@$(PYTHON) tools/setup_venv.py .venv requirements.txt tests/requirements.txt --no-deps d2l==1.0.3
+	@$(PYTHON) tools/setup_venv.py .venv requirements.txt tests/requirements.txt --no-deps d2l==1.0.3 $(torch_from)
 
 book: html-venv
 	@$(html_python) tools/build.py
 
 test: full-venv
+	@$(full_python) tools/build.py
+	@$(full_python) -m pytest -m "not slow"
+
+# What needs minutes: recorders that are killed, a Dask cluster, every notebook at full size.
+test-all: full-venv
 	@$(full_python) tools/build.py
 	@$(full_python) -m pytest
 
@@ -39,11 +49,18 @@ run: full-venv
 	exit $$status
 
 record: full-venv
-	@cd book && ../$(full_python) -m nin.record all
-	@$(full_python) tools/execute.py --in-place
+	@cd book && ../$(full_python) -m nin record all
 
 bench: full-venv
-	@cd book && ../$(full_python) -m nin.bench
+	@cd book && ../$(full_python) -m nin bench
+
+linkcheck: html-venv
+	@$(html_python) tools/build.py --links
+
+# After every change of requirements-html.txt. Versions that still fit are kept; pip install uv, if it is missing.
+lock:
+	uv pip compile requirements-html.txt --output-file requirements-html.lock --quiet --generate-hashes --universal \
+	  --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
 
 clean:
 	rm -rf _build .venv .venv-html

@@ -8,7 +8,8 @@ PAGES = sorted(path.name for path in HTML.glob("*.html"))
 WITH_CODE, WITHOUT_CODE = "nin-block.html", {"exclude": [[".highlight"]]}
 
 
-@pytest.mark.parametrize("width, scheme", [(390, "light"), (1280, "dark")])
+@pytest.mark.parametrize("width, scheme", [
+    pytest.param(390, "light", marks=pytest.mark.slow), (1280, "dark")])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing(browser, name, width, scheme):
     with Visit(browser, name, width, scheme) as visit:
@@ -17,8 +18,8 @@ def test_axe_finds_nothing(browser, name, width, scheme):
 
 
 def test_what_scrolls_sideways_is_within_reach_of_the_keyboard(browser):
-    """Boxes that are too wide can be focused; they lose that when they fit."""
-    too_wide = """() => [...document.querySelectorAll(".bd-article :is(table, pre, .cell_output, .text_html)")]
+    """Boxes that are too wide can be focused; they lose that when they fit. Figures see to their own."""
+    too_wide = """() => [...document.querySelectorAll(".bd-article :is(table, pre, .cell_output, .text_html):not([data-figure] *)")]
                         .map(box => [box.scrollWidth > box.clientWidth, box.tabIndex === 0])"""
     with Visit(browser, "training.html", 390, "light") as visit:
         narrow = visit.page.evaluate(too_wide)

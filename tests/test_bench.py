@@ -10,7 +10,7 @@ import torch
 from nin import bench, first_step, timing
 from nin.model import Variant
 from nin.step import Step
-from nin.training import SECTION, SOUND
+from nin.recipes import SECTION, SOUND
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +22,7 @@ def smoke(monkeypatch):
     monkeypatch.setattr(timing, "SOUND", replace(SOUND, variant=replace(SOUND.variant, width=0.125)))
 
 
+@pytest.mark.slow
 def test_every_part_is_measured_written_and_shown(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(first_step, "seconds", {"d2l": 3.0, "plain": 2.0, "fastest": 1.0}.__getitem__)  # see below
     monkeypatch.setattr(bench.footprint, "footprint", lambda: [  # see test_footprint.py
@@ -32,6 +33,8 @@ def test_every_part_is_measured_written_and_shown(tmp_path, capsys, monkeypatch)
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     parts = {part: [row for row in rows if row["part"] == part] for part in bench.PARTS}
     assert [row["path"] for row in parts["speed"]] == ["d2l", *timing.levers()]
+    assert [row["path"] for row in parts["pocket"]] == ["d2l", *timing.levers(pocket=True)]
+    assert {row["network"] for row in parts["speed"] + parts["pocket"]} == {"section", "pocket"}
     first = parts["speed"][0]
     assert first["images/s against d2l"] == first["wall clock against d2l"] == 1
     for row in parts["speed"]:
@@ -39,15 +42,20 @@ def test_every_part_is_measured_written_and_shown(tmp_path, capsys, monkeypatch)
         assert row["wall clock against d2l"] == pytest.approx(first["s per epoch"] / row["s per epoch"])
         assert row["s per epoch, lowest"] <= row["s per epoch"] <= row["s per epoch, highest"]
         assert row["images"] == 40 and row["peak memory (MB)"] > 0 and "failed" not in row
-    bound = parts["bound"][0]
-    for row in parts["speed"]:  # what is measured stays below what is possible
-        assert row["images/s"] < 1.1 * min(bound["images/s by arithmetic"], bound["images/s by memory"])
     assert {row["path"]: row["s to first step"] for row in parts["start"]} == {"d2l": 3, "plain": 2, "fastest": 1}
     assert [row["epochs"] for row in parts["accuracy"]] == [1, 1, 1]
     assert {"scale", "device", "torch", "python", "measured on"} <= rows[0].keys() and rows[0]["scale"] == "smoke"
     assert parts["memory"][0]["batch size"] == 2 and parts["layers"][0]["both (ms)"] == 8 == rows[0]["batch size"]
     printed = capsys.readouterr().out
     assert all(f"\n{part}\n" in printed for part in bench.PARTS) and "+ kept memory" in printed and path.name in printed
+
+
+@pytest.mark.timing
+def test_no_path_is_faster_than_its_bound():
+    for pocket in (False, True):
+        bound = bench.roofline.bound(timing.size(pocket).variant(timing.SECTION.variant), timing.device())
+        for row in timing.speed(1, pocket):
+            assert row["images/s"] < 1.1 * min(bound["images/s by arithmetic"], bound["images/s by memory"])
 
 
 def test_a_part_measured_again_replaces_its_own_rows_alone(tmp_path, monkeypatch):
@@ -58,7 +66,7 @@ def test_a_part_measured_again_replaces_its_own_rows_alone(tmp_path, monkeypatch
     monkeypatch.setattr(timing, "start", lambda: [{"path": "d2l", "s to first step": 3.0}])
     _, path = bench.bench(["start"], folder=tmp_path)
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    assert [(row["part"], row.get("s to first step")) for row in rows] == [("bound", None), ("start", 3.0)]
+    assert [(row["part"], row.get("s to first step")) for row in rows] == [("bound", None), ("bound", None), ("start", 3.0)]
 
 
 def test_a_lever_that_fails_is_named_and_the_rest_goes_on(monkeypatch):
@@ -100,6 +108,7 @@ def test_d2l_stops_at_the_target():
     assert row["epochs to target"] == 1 and 0 < row["s to target"] == row["s in all"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["d2l", "fastest"])
 def test_a_fresh_process_takes_its_first_step(path):
     start = time.time()

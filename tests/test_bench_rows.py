@@ -35,7 +35,7 @@ def test_a_part_has_only_its_own_rows_and_columns(tmp_path):
 
 def test_what_is_missing_names_the_command_and_its_minutes():
     text = bench_rows.not_benched("memory", "layers")
-    assert text.startswith("**Not yet recorded.**") and "`python -m nin.bench --only memory layers`" in text
+    assert text.startswith("**Not yet recorded.**") and "`python -m nin bench --only memory layers`" in text
     assert "about 2 minutes" in text
     assert set(bench_rows.MINUTES) == set(bench.PARTS)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nin.compare import collapsed, fraction_interval, mean_interval, plateau_end, summarise, verdict, welch
+from nin.compare import fisher, fraction_interval, holm, mcnemar, mean_interval, verdict, welch
 
 A, B = [0.871, 0.874, 0.869, 0.880, 0.866], [0.881, 0.884, 0.879, 0.886]
 
@@ -50,31 +50,41 @@ def test_wilson_by_its_formula():
         fraction_interval(3, 2)
 
 
-@pytest.mark.parametrize("loss, stuck", [(2.3026, True), (2.26, True), (2.2, False), (0.3, False), (math.nan, True)])
-def test_collapsed(loss, stuck):
-    assert collapsed([{"loss": 0.1}, {"loss": loss}]) is stuck
-    assert collapsed([])
+def test_fisher_by_hand():
+    """3 of 4 runs against 0 of 4: the chances of all splits of 3 among 8 that are no likelier than this one."""
+    def ways(k):  # of 3 successes among 8 runs, k in the first group
+        return math.comb(4, k) * math.comb(4, 3 - k) / math.comb(8, 3)
+
+    assert fisher((3, 4), (0, 4)) == pytest.approx(ways(3) + ways(0)) == pytest.approx(8 / 56)
+    assert fisher((2, 4), (1, 4)) == pytest.approx(1.0)
+    assert fisher((0, 10), (10, 10)) == pytest.approx(2 / math.comb(20, 10)) and fisher((5, 5), (9, 9)) == 1.0
+
+
+def test_mcnemar_by_hand():
+    """Only pairs that differ count: 5 one way and 1 the other are (6 + 1)·2 of 64 ways."""
+    pairs = [(True, False)] * 5 + [(False, True)] + [(True, True)] * 7 + [(False, False)] * 3
+    assert mcnemar(pairs) == mcnemar([(b, a) for a, b in pairs]) == pytest.approx(2 * (1 + 6) / 2**6)
+    assert mcnemar([(False, True)] * 8) == pytest.approx(2 / 2**8)
+    assert mcnemar([]) == mcnemar([(True, True), (False, False)]) == 1.0
+
+
+def test_holm_by_hand():
+    assert holm({"a": 0.04, "b": 0.01, "c": 0.03}) == pytest.approx({"a": 0.06, "b": 0.03, "c": 0.06})
+    assert holm({"a": 0.7, "b": 0.6}) == {"a": 1.0, "b": 1.0} and list(holm({"b": 0.5, "a": 0.1})) == ["b", "a"]
+    assert holm({"a": 0.02, "b": 0.021}) == pytest.approx({"a": 0.04, "b": 0.04})  # never below the one before it
 
 
 def test_the_verdict_follows_the_data():
-    mean = 100 * (np.mean(B) - np.mean(A))
-    assert verdict("A", A, "B", B).startswith(f"B against A: {mean:+.2f} points [")
-    assert "detected" not in verdict("A", A, "B", B)
-    assert "no difference detected, effects above" in verdict("A", A, "B", A)
+    a, b = [*A, *A], [*B, *B]
+    mean = 100 * (np.mean(b) - np.mean(a))
+    assert verdict("A", a, "B", b).startswith(f"B against A: {mean:+.2f} points [")
+    assert verdict("A", a, "B", b).endswith(f"n = 8 against 10; Welch's p = {welch(a, b).p:.2g}.")
+    assert "no difference detected, effects above" in verdict("A", a, "B", a)
 
 
-def test_summary_keeps_collapses_apart():
-    runs = [{"label": "a", "collapsed": False, "history": [{"test_acc": 0.5}, {"test_acc": 0.8}]},
-            {"label": "b", "collapsed": True, "history": []},
-            {"label": "a", "collapsed": True, "history": [{"test_acc": 0.1}]},
-            {"label": "a", "collapsed": False, "history": [{"test_acc": 0.9}]}]
-    a, b = summarise(runs)
-    assert (a["n"], a["collapsed"], a["accuracies"]) == (3, 1, [0.8, 0.9])
-    assert a["interval"] == mean_interval([0.8, 0.9]) and a["collapsed_interval"] == fraction_interval(1, 3)
-    assert b["interval"] is None and b["collapsed"] == b["n"] == 1
-
-
-def test_the_plateau_ends_where_the_loss_leaves_ln_10_for_the_first_time():
-    assert plateau_end({"losses": [2.303, 2.26, 2.24, 2.3, 1.0]}) == 60
-    assert plateau_end({"losses": [2.303, 2.4]}) is None and plateau_end({"diverged": "..."}) is None
-    assert plateau_end({"losses": [1.0]}, num_classes=2) is None
+def test_eight_clean_runs_a_side_are_the_fewest_that_are_compared():
+    many, few = [*A, *A][:8], [*B, *B][:7]
+    for a, b in ((many, few), (few, many)):
+        assert verdict("A", a, "B", b) == (f"B against A: {len(b)} against {len(a)} clean runs, too few to compare "
+                                           f"accuracies (at least 8 a side).")
+    assert "points" in verdict("A", many, "B", [*few, 0.9]) and "too few" in verdict("A", [], "B", many)

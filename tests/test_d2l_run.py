@@ -1,57 +1,77 @@
-"""A run of d2l's own: its images, its functions, its numbers."""
+"""d2l's own training called quietly, and its losses step by step against ours."""
 
+import warnings
 from dataclasses import replace
 
 import pytest
 import torch
-from PIL import Image
 
-from nin import data
-from nin.d2l_run import Batches, d2l_quietly, enlarged_by_pil, printed_numbers, train_d2l
-from nin.training import SECTION, SOUND, Diverged
-
-
-@pytest.fixture(scope="module")
-def sets():
-    return [enlarged_by_pil(data.load(train=is_train).take(24)) for is_train in (True, False)]
-
-
-def test_the_images_are_d2ls_to_the_last_bit(sets):
-    with d2l_quietly() as (d2l, _):
-        transform = d2l.transforms.Compose([d2l.transforms.Resize(224), d2l.transforms.ToTensor()])
-    source = data.load(train=True)
-    ours = next(iter(Batches(sets[0], 24)))[0]
-    for i in range(5):
-        assert torch.equal(transform(Image.fromarray(source.images[i, 0].numpy())), ours[i])
-
-
-def test_every_example_once_an_epoch_and_in_another_order():
-    source = data.Split(torch.arange(10, dtype=torch.uint8)[:, None, None, None], torch.arange(10))
-    loader = Batches(source, 4, torch.Generator().manual_seed(0))
-    epochs = [torch.cat([labels for _, labels in loader]).tolist() for _ in range(2)]
-    assert len(loader) == 3 and epochs[0] != epochs[1] and sorted(epochs[0]) == sorted(epochs[1]) == list(range(10))
-
-
-def test_a_run_is_d2ls_and_repeats(sets):
-    recipe = replace(SECTION, num_epochs=1, batch_size=4, lr=0.05)
-    first, again = (train_d2l(recipe, *sets, "cpu") for _ in range(2))
-    epoch, = first.history
-    assert {k: v for k, v in epoch.items() if k != "seconds"} == {k: v for k, v in again.history[0].items()
-                                                                  if k != "seconds"}
-    assert abs(epoch["loss"] - 2.303) < 0.2 and epoch["test_acc"] * 24 == pytest.approx(round(epoch["test_acc"] * 24))
-    assert first.images_per_second > 0 and not first.interrupted
+from nin.d2l_run import d2l_quietly, printed_numbers
+from nin.data import enlarge, load, to_float
+from nin.model import build, nin
+from nin.recipes import SECTION
+from nin.scale import SCALES
+from nin.step import Speed, Step
 
 
 def test_what_train_ch6_prints_is_read():
     assert printed_numbers("loss 0.352, train acc 0.871, test acc 0.874\n1721.5 examples/sec on cuda:0\n") == (
         0.352, 0.871, 0.874, 1721.5)
+    assert str(printed_numbers("loss nan, train acc 0.1, test acc 0.1\n9.5 examples/sec on cpu\n")[0]) == "nan"
 
 
-def test_a_recipe_that_d2l_cannot_follow_is_refused(sets):
-    with pytest.raises(ValueError, match="plain SGD and Xavier weights only"):
-        train_d2l(SOUND, *sets)
+def test_nothing_is_printed_or_warned_of(capsys, recwarn):
+    with d2l_quietly() as (d2l, printed):
+        print("one")
+        warnings.warn("two")
+    assert printed.getvalue() == "one\n" and hasattr(d2l, "train_ch6")
+    assert capsys.readouterr().out == "" and not list(recwarn)
+    print("three")
+    assert capsys.readouterr().out == "three\n"
 
 
-def test_a_diverged_run_says_so(sets):
-    with pytest.raises(Diverged, match=r"the loss became nan with lr 1e\+20"):
-        train_d2l(replace(SECTION, num_epochs=1, batch_size=4, lr=1e20), *sets, "cpu")
+def d2ls_losses(net, batches, lr, monkeypatch):
+    """The loss of every step of d2l.train_ch6 over batches of floating-point images, for one epoch."""
+    losses = []
+
+    class Noted(torch.nn.CrossEntropyLoss):
+        def forward(self, *args):
+            losses.append(super().forward(*args))
+            return losses[-1]
+
+    with d2l_quietly() as (d2l, printed), monkeypatch.context() as patch:
+        patch.setattr(d2l.nn, "CrossEntropyLoss", Noted)
+        d2l.train_ch6(net, batches, batches[:1], 1, lr, torch.device("cpu"))
+    return [loss.item() for loss in losses], printed_numbers(printed.getvalue())
+
+
+def our_losses(recipe, batches, speed):
+    step = Step(recipe, speed, "cpu")
+    step.start(recipe)
+    step.net.train()
+    return [step(images, labels, recipe.lr)[0].item() for images, labels in batches]
+
+
+def parity(recipe, speed, net, steps, batch_size, prepare, monkeypatch):
+    """Losses of both from one seed on the same batches; nothing else is compared, as losses follow from all else."""
+    data = load(train=True).take(steps * batch_size)
+    batches = list(zip(data.images.split(batch_size), data.labels.split(batch_size)))
+    torch.manual_seed(recipe.seed)
+    theirs, printed = d2ls_losses(net(), [(prepare(images), labels) for images, labels in batches], recipe.lr,
+                                  monkeypatch)
+    ours = our_losses(recipe, batches, speed)
+    assert len(theirs) == len(ours) == steps and ours == pytest.approx(theirs, rel=1e-5)
+    assert printed[0] == pytest.approx(sum(ours) / steps, abs=6e-4)  # it prints three decimals
+    assert max(abs(a - b) for a, b in zip(ours, ours[1:])) > 1e-3  # no constant agrees by chance
+
+
+def test_fifty_steps_of_the_pocket_network_are_d2ls(monkeypatch):
+    """A native network takes 28×28 images, for which `fold` is the convolution itself."""
+    recipe = replace(SCALES["pocket"].fit(SECTION), seed=1, batch_size=32)
+    parity(recipe, Speed(fold=True), lambda: build(recipe.variant), 50, 32, to_float, monkeypatch)
+
+
+@pytest.mark.slow
+def test_ten_steps_of_the_sections_network_are_d2ls(monkeypatch):
+    recipe = replace(SECTION, batch_size=4)
+    parity(recipe, Speed(), nin, 10, 4, lambda images: enlarge(to_float(images)), monkeypatch)

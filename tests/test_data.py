@@ -410,6 +410,7 @@ def test_the_real_set_is_read_as_torchvision_reads_it(real):
     assert [name.lower().removesuffix("/top") for name in theirs.classes] == list(data.CLASSES)
 
 
+@pytest.mark.timing
 def test_checking_what_is_there_is_cheap(real):
     times = []
     for _ in range(5):

@@ -6,7 +6,7 @@ import made_up
 import pytest
 import recorded_runs
 import visiting
-from nin import compare, record
+from nin.runs import read
 from visiting import Visit
 
 STUDIES = ("training", "exercise-1-tuning", "exercise-2-one-by-one", "exercise-4-one-step")  # each on its page
@@ -22,9 +22,14 @@ COLOURS = {"light": "--pst-color-background: #fff; --pst-color-surface: #f3f4f5;
 @pytest.fixture
 def runs():
     """Six variants of five seeds; of the second one seed 4 collapsed, of the fourth all."""
-    return [made_up.run(label, seed, accuracy=0.8 + number / 100 + seed / 1000, epochs=3,
-                        collapsed=(number == 1 and seed == 4) or number == 3)
+    return [told(label, seed, accuracy=0.8 + number / 100 + seed / 1000, epochs=3,
+                 collapsed=(number == 1 and seed == 4) or number == 3)
             for seed in range(5) for number, label in enumerate(LABELS)]
+
+
+def told(label, seed, **more):
+    """A made-up run as nin.runs.read gives it."""
+    return read.described(made_up.run(label, seed, **more), label, "pocket")
 
 
 @pytest.fixture
@@ -32,13 +37,13 @@ def visit(browser, tmp_path, monkeypatch, runs):
     """Opens the page of made-up runs: visit(runs=..., width=..., scheme=...)."""
     opened = []
 
-    def open_page(shown=runs, scheme="light", **options):
+    def open_page(shown=runs, scheme="light", held_out=False, **options):
         built = visiting.HTML / "_static"
         for name in ("figures.js", "book.css", "figures/curves.js", "figures/curves.css"):
             target = tmp_path / "_static" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(built / name, target)
-        (tmp_path / "_static/figures/runs-made-up.js").write_text(recorded_runs.script("made-up", shown))
+        (tmp_path / "_static/figures/runs-made-up.js").write_text(recorded_runs.script("made-up", [recorded_runs.drawn(run, held_out) for run in shown]))
         styles = f"<style>:root {{{COLOURS[scheme]}; --pst-color-border: #8a8f98}}</style>" + "".join(
             f'<link rel="stylesheet" href="_static/{name}">' for name in ("book.css", "figures/curves.css"))
         (tmp_path / "page.html").write_text(PAGE.format(theme=scheme, styles=styles), encoding="utf-8")
@@ -67,11 +72,11 @@ def test_on_the_real_pages(browser, study):
     with Visit(browser, f"{study}.html", width=390) as visit:
         figure = visit.figure("curves")
         assert figure.get_attribute("data-study") == study
-        if record.load(study):
+        if any(read.load(study, scale) for scale in ("pocket", "full")):
             assert paths(figure) > 0
         else:
             assert figure.locator("p").inner_text() == (
-                f"Not yet recorded. On a machine with a GPU, in book/: python -m nin.record {study}")
+                f"Not yet recorded. In book/: python -m nin record {study}")
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
         assert visit.violations("[data-figure=curves]") == []
         assert visit.complaints == [] and visit.remote() == []
@@ -99,7 +104,7 @@ def test_all_runs_of_the_chosen_variants(visit):
 
 def test_recipes_make_groups(visit):
     """Labels as those of exercises 2 and 4: the variants of one recipe can be chosen alone."""
-    some = [made_up.run(f"{label}, {recipe}", seed) for seed in range(2)
+    some = [told(f"{label}, {recipe}", seed) for seed in range(2)
             for recipe in ("the section's recipe", "a sound recipe") for label in LABELS]
     figure = visit(some).figure("curves")
     assert figure.locator("legend").all_text_contents() == ["Variants, the section's recipe", "Variants, a sound recipe"]
@@ -109,16 +114,16 @@ def test_recipes_make_groups(visit):
     assert colours[:6] == colours[6:] and len(set(colours)) == 6
 
 
-def test_collapsed_runs_are_dashed_and_counted_in_words(visit, runs):
+def test_runs_that_did_not_end_clean_are_dashed_and_counted_in_words(visit, runs):
     figure = visit().figure("curves")
-    assert paths(figure, "collapsed") == 6
-    dash = figure.locator("path.fig-curves-collapsed").first.evaluate("one => getComputedStyle(one).strokeDasharray")
+    assert paths(figure, "unclean") == 6
+    dash = figure.locator("path.fig-curves-unclean").first.evaluate("one => getComputedStyle(one).strokeDasharray")
     assert dash != "none"
-    for number, row in enumerate(compare.summarise(runs), start=1):
-        assert figure.get_by_text(f"{number} {row['label']}: {row['collapsed']} of {row['n']} collapsed").count() == 1
-    assert "6 of 20 chosen runs collapsed" in figure.locator("[aria-live]").inner_text()
-    figure.get_by_label("collapsed runs").uncheck()
-    assert paths(figure) == 14 and paths(figure, "collapsed") == 0
+    for number, row in enumerate(read.summarise(runs), start=1):
+        assert figure.get_by_text(f"{number} {row['label']}: {row['clean']} of {row['n']} clean").count() == 1
+    assert "6 of 20 chosen runs did not end clean" in figure.locator("[aria-live]").inner_text()
+    figure.get_by_label("did not end clean").uncheck()
+    assert paths(figure) == 14 and paths(figure, "unclean") == 0
 
 
 def test_the_numbers_are_those_of_the_chapter(visit, runs):
@@ -126,16 +131,16 @@ def test_the_numbers_are_those_of_the_chapter(visit, runs):
     figure.get_by_role("button", name="All").click()
     figure.locator("summary").click()
     rows = table(figure)
-    for number, (shown, row) in enumerate(zip(rows, compare.summarise(runs), strict=True), start=1):
+    for number, (shown, row) in enumerate(zip(rows, read.summarise(runs), strict=True), start=1):
         mean = f"{100 * row['interval'].mean:.2f}%" if row["interval"] else "–"
-        assert shown == [f"{number} {row['label']}", f"{row['collapsed']} of {row['n']}", mean]
+        assert shown == [f"{number} {row['label']}", f"{row['clean']} of {row['n']}", mean]
 
 
 def test_a_curve_is_where_its_values_are(visit, runs):
     """The end of a line, read back from the axis, is the last accuracy of its run."""
     figure = visit().figure("curves")
     figure.get_by_label("Show").select_option("test_acc")
-    figure.get_by_label("collapsed runs").uncheck()
+    figure.get_by_label("did not end clean").uncheck()
     ticks = figure.locator("svg[role=img] text[text-anchor=end]").evaluate_all(
         "all => all.map(one => [parseFloat(one.textContent) / 100, one.getAttribute('y') - 4])")
     (low, bottom), (high, top) = ticks[0], ticks[-1]
@@ -174,7 +179,7 @@ def test_the_controls_by_keys_alone(visit):
     keys.press("ArrowDown")
     assert figure.get_by_label("Show").input_value() == "loss"
     for _ in range(3):
-        keys.press("Tab")  # seed, collapsed runs, the first variant
+        keys.press("Tab")  # seed, the runs that did not end clean, the first variant
     keys.press("Space")
     assert paths(figure) == 15 and not figure.get_by_label("1 no 1×1").is_checked()
 
@@ -208,17 +213,17 @@ def test_accessible_at_every_width(visit, width, scheme):
 
 
 def test_one_run_of_one_epoch_and_a_diverged_one(visit):
-    lone = made_up.run("alone", 0, epochs=1)
-    bad = {**made_up.run("bad", 0), "history": [], "losses": [], "collapsed": True}
+    lone = told("alone", 0, epochs=1)
+    bad = read.described({**made_up.run("bad", 0), "history": [], "losses": [], "diverged": "step 3"}, "bad", "pocket")
     figure = visit([lone, bad]).figure("curves")
     for metric in ("losses", "loss", "train_acc", "test_acc"):
         figure.get_by_label("Show").select_option(metric)
         assert paths(figure) == 1
-    assert "1 of 2 chosen runs collapsed" in figure.locator("[aria-live]").inner_text()
+    assert "1 of 2 chosen runs did not end clean" in figure.locator("[aria-live]").inner_text()
 
 
 def test_held_out_images_are_named(visit, runs):
-    opened = visit([{**run, "train_images": 55_000, "test_images": 5_000} for run in runs], width=390)
+    opened = visit(runs, held_out=True, width=390)
     figure = opened.figure("curves")
     assert "accuracy on held-out images, by epoch" in figure.get_by_label("Show").locator("option").all_text_contents()
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390  # the longest choice fits, too

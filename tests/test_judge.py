@@ -1,9 +1,10 @@
-"""Verdicts from made-up runs, in every direction, with lines missing, collapsed or of the old format."""
+"""Verdicts from made-up runs, in every direction, with lines missing, collapsed or with fewer fields."""
 
 import numpy as np
 import pytest
 from nin.compare import Difference, welch
 from nin.judge import Contrast, contrast, judge
+from nin.runs.read import described
 
 from made_up import run
 
@@ -16,8 +17,12 @@ def accuracy(line):
     return line.get("seen_acc")
 
 
-def lines(label, values, **more):
-    return [{**run(label, seed), "seen_acc": value, **more} for seed, value in enumerate(values)]
+def read(label, line):
+    return described(line, label, "pocket")
+
+
+def lines(label, values, **how):
+    return [read(label, {**run(label, seed, **how), "seen_acc": value}) for seed, value in enumerate(values)]
 
 
 def known(low, high, n=10, reference_n=10):
@@ -32,19 +37,22 @@ def test_a_contrast_is_welchs():
     assert found.text() == f"+0.03 [{found.difference.low:+.2f}, {found.difference.high:+.2f}], 3 and 4"
 
 
-def test_collapsed_runs_and_old_lines_are_left_out():
+def test_runs_that_are_not_clean_and_lines_without_the_measure_are_left_out():
     a, b = lines("a", [0.91, 0.92]), lines("b", [0.94, 0.95, 0.96])
     before = contrast({"a": a, "b": b}, "b", "a", accuracy)
     old = [{key: value for key, value in line.items() if key != "seen_acc"} for line in lines("a", [0, 0, 0])]
-    stuck = lines("b", [0.1, 0.1], collapsed=True)
-    diverged = [{**run("b", 9), "history": [], "collapsed": True, "diverged": "step 7"}]
-    assert contrast({"a": a + old, "b": b + stuck + diverged}, "b", "a", accuracy) == before
+    stuck, lost = lines("b", [0.1, 0.1], collapsed=True), lines("b", [0.8, 0.8], lost=[3])
+    diverged = [read("b", {**run("b", 9), "history": [], "diverged": "step 7"})]
+    late = lines("b", [0.8], losses=[2.3026] * 30 + [1.0] * 17)
+    ends = [line["outcome"] for line in (*stuck, *lost, *diverged, *late)]
+    assert ends == ["collapsed"] * 2 + ["classes lost"] * 2 + ["diverged", "late"]
+    assert contrast({"a": a + old, "b": b + stuck + lost + diverged + late}, "b", "a", accuracy) == before
     assert contrast({"a": a + old, "b": b[:1] + stuck}, "b", "a", accuracy) is None
     assert contrast({"a": a}, "b", "a", accuracy) is None and contrast({"a": old, "b": b}, "b", "a", accuracy) is None
 
 
 @pytest.mark.parametrize("contrasts, verdict", [
-    ({"x": None, "y": None}, "**not yet recorded**"),
+    ({"x": None, "y": None}, "**not yet decided**: too few clean runs are recorded"),
     ({"x": known(0.1, 0.3), "y": known(0.5, 0.9, 9)}, "**seen**: 0.20 points or more on average (n = 9 to 10)"),
     ({"x": known(-0.1, 0.3), "y": known(-0.5, 0.2)}, "**not seen** (effects above 0.30 points excluded; n = 10)"),
     ({"x": known(-0.9, -0.3), "y": known(-0.9, 0.0)}, "**not seen** (effects above 0.00 points excluded; n = 10)"),

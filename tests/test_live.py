@@ -10,9 +10,9 @@ from torch import nn
 
 from nin import live
 from nin.data import enlarge, load, to_float
-from nin.ladder import BEST
-from nin.model import Variant, build, class_maps
-from nin.training import SOUND
+from nin.model import build, class_maps
+from nin.recipes import BEST, SOUND, Variant, change
+from nin.scale import SCALES
 
 PAGE = live.STATIC.parent / "live-network.md"
 
@@ -45,7 +45,7 @@ def test_folding_changes_nothing(variant, images):
     assert (found - expected).abs().max() < 1e-4 * expected.abs().max().clamp(min=1)
 
 
-@pytest.mark.parametrize("head", ["fc", "fc-4096"])
+@pytest.mark.parametrize("head", ["fc", "fc-hidden"])
 def test_a_network_without_class_maps_is_refused(head):
     with pytest.raises(ValueError, match="no class maps"):
         live.layers(build(Variant(width=0.02, head=head)))
@@ -85,7 +85,12 @@ def test_the_best_network_fits_the_page():
     """With its weights rounded; page, scripts and styles without weights take 2.5 MB of the 6."""
     network = live.layers(build(BEST.variant).eval())
     assert not live.is_small(network) and len(live.script(network, {})) < 3_000_000
-    assert live.is_small(live.layers(build(live.recipe("sound").variant).eval()))
+
+
+@pytest.mark.parametrize("name", ["best", "sound"])
+def test_a_pocket_network_keeps_its_weights_as_they_are(name):
+    network = live.layers(build(SCALES["pocket"].variant(live.recipe(name).variant)).eval())
+    assert live.is_small(network) and len(live.script(network, {})) < 1_000_000
 
 
 def test_the_pages_files_belong_together():
@@ -94,7 +99,9 @@ def test_the_pages_files_belong_together():
     assert caption.rstrip().endswith(live.sentence(about))
     assert f"{{include}} _static/{live.CAPTION}" in PAGE.read_text("utf-8")
     assert (about["data"], about["training images"], about["test images"]) == ("real", 60_000, 10_000)
-    expected = live.layers(build(live.recipe(about.get("recipe", "sound"), about["width"]).variant).eval())
+    variant = live.recipe(about.get("recipe", "sound"), about["width"]).variant
+    variant = replace(variant, native=network[0].weight.shape[-1] == 5)  # the pocket network's, or the section's
+    expected = live.layers(build(variant).eval())
     assert [layer.weight.shape for layer in network] == [layer.weight.shape for layer in expected]
 
 
@@ -124,11 +131,12 @@ def test_the_window_that_the_page_names(variant, words):
 def test_a_rehearsal(name, words, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("NIN_SCALE", "smoke")
     monkeypatch.setattr(live, "RESULTS", tmp_path)
-    monkeypatch.setattr(live, "FLOATS", 5_000)
+    monkeypatch.setattr(live, "FLOATS", 500)  # so that its weights are rounded
     live.main(["--recipe", name, "--width", "0.05", "--static", str(tmp_path)])
     assert words in (tmp_path / live.CAPTION).read_text("utf-8")
     network, about = live.read((tmp_path / live.SCRIPT).read_text("utf-8"))
-    assert (about["epochs"], about["training images"], about["width"]) == (1, 48, 0.05)
+    assert (about["epochs"], about["training images"], about["width"]) == (1, 48, 0.0125)
+    assert network[0].weight.shape[-1] == 5 and len(network[0].weight.unique()) <= 255
     assert live.sentence(about) in capsys.readouterr().out
     assert (tmp_path / live.PICTURE).read_bytes().startswith(b"\x89PNG") and not list(tmp_path.glob("*.part"))
     before = (tmp_path / live.SCRIPT).read_text("utf-8")
@@ -138,11 +146,11 @@ def test_a_rehearsal(name, words, tmp_path, monkeypatch, capsys):
     assert live.sentence(about) in (tmp_path / live.CAPTION).read_text("utf-8")
 
 
-def test_only_full_scale_goes_into_the_book(monkeypatch, capsys):
+def test_a_rehearsal_does_not_go_into_the_book(monkeypatch, capsys):
     monkeypatch.setenv("NIN_SCALE", "smoke")
     with pytest.raises(SystemExit):
         live.main([])
-    assert "trained at full scale" in capsys.readouterr().err
+    assert "no network trained at smoke scale" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option, message", [
@@ -157,6 +165,6 @@ def test_bad_options_are_refused_before_any_training(option, message, tmp_path, 
 
 def test_the_recipes():
     assert live.recipe("best") == BEST
-    sound = live.recipe("sound")
-    assert (sound.variant, sound.num_epochs) == (replace(SOUND.variant, width=0.5), 3)
-    assert (live.recipe("sound", 0.25).variant.width, live.recipe("best", num_epochs=7).num_epochs) == (0.25, 7)
+    assert live.recipe("sound") == SOUND
+    assert live.recipe("sound", 0.25) == change(SOUND, width=0.25)
+    assert live.recipe("best", num_epochs=7) == replace(BEST, num_epochs=7)

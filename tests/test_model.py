@@ -1,10 +1,23 @@
 """The network: its shapes and counts, its variants, its initialisations, its errors."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
-from nin.model import HEADS, Variant, build, class_maps, dead_maps, kaiming, last_of_body, nin, xavier
+from nin.model import (
+    INITIALISATIONS,
+    between,
+    build,
+    class_maps,
+    dead_maps,
+    kaiming,
+    last_of_body,
+    nin,
+    xavier,
+)
+from nin.recipes import HEADS, INITS, Variant
 
 TRACE = [(96, 54, 54), (96, 26, 26), (256, 26, 26), (256, 12, 12), (384, 12, 12), (384, 5, 5), (384, 5, 5),
          (10, 5, 5), (10, 1, 1), (10,)]
@@ -71,6 +84,29 @@ def test_kaiming_keeps_the_scale_of_a_relu_network():
     assert all((c.bias == 0).all() for c in net.modules() if isinstance(c, nn.Conv2d))
 
 
+@pytest.mark.parametrize("init, weights_of, biases_of", [
+    ("xavier", "xavier", None), ("kaiming", "kaiming", 0), ("xavier, zero biases", "xavier", 0),
+    ("kaiming, torch's biases", "kaiming", None)])
+def test_weights_and_biases_are_set_apart(init, weights_of, biases_of):
+    """A name's weights are those of the same seed; its biases are zero, or those that torch draws."""
+    assert list(INITIALISATIONS) == list(INITS)
+    variant = Variant(native=True, width=0.1, head="fc", batch_norm=True)
+
+    def net(initialise):
+        torch.manual_seed(3)
+        return initialise(build(variant))
+
+    made, weights = (net(INITIALISATIONS[name]).state_dict() for name in (init, weights_of))
+    plain = net(lambda torchs: torchs).state_dict()
+    layers = [name for name, layer in build(variant).named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    assert len(layers) == 13
+    for name in layers:
+        weight, bias = f"{name}.weight", f"{name}.bias"
+        assert torch.equal(made[weight], weights[weight]) and not torch.equal(made[weight], plain[weight])
+        assert torch.equal(made[bias], plain[bias] if biases_of is None else torch.zeros_like(plain[bias]))
+        assert plain[bias].any()
+
+
 def test_class_maps_average_to_the_logits():
     torch.manual_seed(0)
     net, x = kaiming(nin()), torch.rand(3, 1, 224, 224)
@@ -107,7 +143,7 @@ def test_67_is_the_smallest_image():
 
 
 @pytest.mark.parametrize("bad", [{"head": "linear"}, {"window": 2}, {"num_1x1": -1}, {"width": 0}, {"depth": 0},
-                                 {"dropout": 1.0}])
+                                 {"dropout": 1.0}, {"head_1x1": -1}, {"last_width": 0}])
 def test_bad_variants(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         Variant(**bad)
@@ -121,7 +157,7 @@ def test_no_class_maps_without_global_average_pooling():
 @pytest.mark.parametrize("variant, name, channels", [
     (Variant(), "4.4.weight", 384), (Variant(num_1x1=0, width=0.5), "4.0.weight", 192),
     (Variant(batch_norm=True, linear_logits=True), "4.6.weight", 384),
-    (Variant(depth=2, head="fc-4096"), "4.10.weight", 384)])
+    (Variant(depth=2, head="fc-hidden"), "4.10.weight", 384)])
 def test_the_last_convolution_of_the_body(variant, name, channels):
     net = build(variant)
     assert last_of_body(net) == name and dict(net.named_parameters())[name].shape[0] == channels
@@ -146,9 +182,40 @@ def test_every_head_fits_a_native_network(head):
     assert build(Variant(head=head, native=True, width=0.1))(torch.rand(2, 1, 28, 28)).shape == (2, 10)
 
 
-def test_a_native_network_counts_channels_in_eights():
-    net = build(Variant(native=True, width=2 / 3))
-    assert [net[i][0].out_channels for i in (0, 2, 4)] == [64, 168, 256]
+@pytest.mark.parametrize("width, channels", [
+    (0.25, [24, 64, 96]), (2 / 3, [64, 172, 256]), (0.26, [24, 68, 100]), (0.001, [4, 4, 4])])
+def test_a_native_network_counts_channels_in_fours(width, channels):
+    net = build(Variant(native=True, width=width))
+    assert [net[i][0].out_channels for i in (0, 2, 4)] == channels
+
+
+@pytest.mark.parametrize("variant, channels", [
+    (Variant(last_width=0.5), [96, 256, 192]), (Variant(native=True, width=0.25, last_width=4.0), [24, 64, 384])])
+def test_the_last_stage_alone_can_be_wider(variant, channels):
+    net = build(variant)
+    assert [net[i][0].out_channels for i in (0, 2, 4)] == channels and net[7][0].in_channels == channels[-1]
+    assert net(torch.rand(2, 1, variant.side, variant.side)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("body, head, windows", [
+    (2, None, [[11, 1, 1], [5, 1, 1], [3, 1, 1], [3, 1, 1]]), (1, 2, [[11, 1], [5, 1], [3, 1], [3, 1, 1]]),
+    (2, 1, [[11, 1, 1], [5, 1, 1], [3, 1, 1], [3, 1]]), (1, 0, [[11, 1], [5, 1], [3, 1], [3]])])
+def test_the_head_has_its_own_number_of_1x1s(body, head, windows):
+    net = build(Variant(num_1x1=body, head_1x1=head, width=0.1))
+    assert [[layer.kernel_size[0] for layer in net[i] if isinstance(layer, nn.Conv2d)]
+            for i in (0, 2, 4, 7)] == windows
+    assert isinstance(net[7][-1], nn.ReLU)
+
+
+def test_the_way_to_the_classes_has_the_same_geometric_steps_at_either_size():
+    assert [between(384, 10, number, 384) for number in (384, 128, 32, 10)] == [384, 128, 32, 10]
+    assert [between(96, 10, number, 384) for number in (384, 128, 32, 10)] == [96, 49, 21, 10]
+    assert (between(9600, 10, 4096, 9600), between(96 * 16, 10, 4096, 9600)) == (4096, 823)
+    for variant, channels in ((Variant(), [128, 32, 10]), (Variant(native=True, width=0.25), [49, 21, 10])):
+        gradual = build(replace(variant, head="gradual"))[7]
+        assert [layer.out_channels for layer in gradual if isinstance(layer, nn.Conv2d)] == channels
+        hidden = build(replace(variant, head="fc-hidden"))[7][1]
+        assert hidden.out_features == (4096 if channels[0] == 128 else 823)
 
 
 @pytest.mark.parametrize("shape, message", [

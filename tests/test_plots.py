@@ -1,4 +1,4 @@
-"""A band over runs: what is drawn are the runs' least, most and geometric mean."""
+"""Runs as a band and as dots: what is drawn are their values, means and outcomes."""
 
 import matplotlib
 
@@ -6,7 +6,11 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from made_up import run
+
 from nin import plots
+from nin.compare import mean_interval
+from nin.runs.read import described
 
 
 def test_a_band_from_least_to_most_with_the_geometric_mean():
@@ -19,4 +23,32 @@ def test_a_band_from_least_to_most_with_the_geometric_mean():
     for x, low, high in ((20, 1, 100), (40, 4, 9), (60, 1e-8, 1e-4)):
         at = band[band[:, 0] == x, 1]
         assert (at.min(), at.max()) == pytest.approx((low, high))
+    plt.close(figure)
+
+
+def test_every_run_is_a_dot_in_the_colour_of_its_outcome():
+    ends = [{}, {"accuracy": 0.8}, {"accuracy": 0.85}, {"lost": [3], "accuracy": 0.8}, {"collapsed": True}]
+    runs = [described(run("a", seed, **how), "a", "pocket") for seed, how in enumerate(ends)]
+    runs += [described({**run("b", 0), "history": [], "diverged": "step 7"}, "b", "pocket")]
+    figure, ax = plt.subplots()
+    plots.runs(ax, runs)
+    dots = [line for line in ax.lines if line.get_marker() in "o<"]
+    assert [line.get_color() for line in dots] == [plots.OUTCOME_COLOURS[run["outcome"]] for run in runs]
+    assert [line.get_xdata()[0] for line in dots[:4]] == pytest.approx([90, 80, 85, 80])
+    assert [line.get_marker() for line in dots] == ["o"] * 4 + ["<"] * 2  # collapsed and diverged: at the left end
+    assert all(abs(line.get_ydata()[0] - (i == 5)) < 0.5 for i, line in enumerate(dots))  # a row per label
+    diamond, = (line for line in ax.lines if line.get_marker() == "D")  # of the clean runs alone
+    bar, = (line for line in ax.lines if len(line.get_xdata()) == 2)
+    interval = mean_interval([90, 80, 85])
+    assert diamond.get_xdata()[0] == pytest.approx(85) and list(bar.get_xdata()) == pytest.approx(interval[1:3])
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a (n = 5)", "b (n = 1)"]
+    assert [text.get_text() for text in ax.get_legend().texts] == ["clean", "classes lost", "collapsed", "diverged"]
+    plt.close(figure)
+
+
+def test_of_another_measure_runs_without_a_value_are_left_out():
+    runs = [described({**run("a", seed), "gap": gap}, "a", "pocket") for seed, gap in enumerate([1.0, None, -2.0])]
+    figure, ax = plt.subplots()
+    plots.runs(ax, runs, lambda run: run["gap"], "gap (points)")
+    assert [line.get_xdata()[0] for line in ax.lines] == [1.0, -2.0] and ax.get_xlabel() == "gap (points)"
     plt.close(figure)

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from nin.data import Split
-from nin.model import HEADS, Variant, build, class_maps
+from nin.model import build, class_maps
 from nin.probe import features, probe, readable
-from nin.training import SOUND, forward
+from nin.recipes import HEADS, SOUND, Variant
+from nin.step import forward
 
 
 def examples(n, seed=0):
@@ -56,8 +57,8 @@ def test_features_lie_before_and_after_the_reduction(head, variant):
     net.eval()
     with torch.no_grad():
         logits = forward(net, data.images)
-        if head == "fc-4096":
-            assert [x.shape[1] for x in found.values()] == [24, 600, 4096]
+        if head == "fc-hidden":
+            assert [x.shape[1] for x in found.values()] == [24, 600, net[7][1].out_features]
             assert torch.allclose(net[7][-1](found["after, all"]), logits, atol=1e-3)
         else:
             assert [x.shape[1] for x in found.values()] == [24, 600, 10, 250]
@@ -77,7 +78,7 @@ def test_after_the_reduction_are_the_class_maps():
 
 def test_what_is_readable_is_measured_on_the_other_images():
     torch.manual_seed(0)
-    net, seen, unseen = build(replace(SOUND.variant, width=0.0625)), examples(100), examples(60, seed=1)
+    net, seen, unseen = build(replace(SOUND.variant, width=0.0625)), examples(200), examples(100, seed=1)
     found = readable(net, seen, unseen)
     assert list(found) == ["before, means", "before, all", "after, means", "after, all"]
     assert found["before, means"] > 0.4  # the classes differ in brightness, which an untrained body passes on

@@ -1,309 +1,369 @@
-"""Recording: what is missing is trained, what is there is kept, an interruption loses the run in hand at most."""
+"""Recording: what is missing is trained, what is there is kept, whatever is killed, and when."""
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
-from nin import data, record, studies, training
-from nin.model import HEADS, Variant
-from nin.scale import SCALES
-from nin.training import SECTION, SOUND
+from nin import training
+from nin.recipes import SECTION, SOUND, Recipe, change
+from nin.runs import read, record, studies
+from nin.runs.record import Unfinished
+from nin.scale import RESULTS, SCALES
 
-BOOK = Path(record.__file__).resolve().parents[1]
-TINY = replace(SOUND, variant=replace(SOUND.variant, width=0.0625))
+BOOK = RESULTS.parent
+TINY = change(SOUND, width=0.25)  # of the pocket network
 
 
 @pytest.fixture
 def study(monkeypatch):
-    """A study of two small networks, recorded at smoke scale."""
-    recipes = {"small": TINY, "small, Xavier": replace(TINY, init="xavier", variant=Variant(width=0.0625))}
-    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("Does it record?", recipes, seeds=2))
+    """Sets a study of given recipes, recorded at smoke scale by this process itself."""
     monkeypatch.setenv("NIN_SCALE", "smoke")
+    monkeypatch.setattr(record.os, "cpu_count", lambda: 1)  # as many threads as the other tests
+
+    def put(recipes, seeds=range(2), name="tiny", **rest):
+        monkeypatch.setitem(studies.STUDIES, name, studies.Study("?", "nothing", recipes, seeds, **rest))
+
+    put({"small": TINY, "small, Xavier": replace(change(SECTION, width=0.25), lr=0.01)})
+    return put
+
+
+def go(folder, name="tiny", **rest):
+    """Record in this process; returns how many lines were added."""
+    return record.record(name, folder=folder, jobs=1, kept=folder / "kept", **rest)
+
+
+def lines(folder, name="tiny"):
+    return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text("utf-8").splitlines()]
 
 
 def test_records_what_is_missing_and_nothing_twice(study, tmp_path):
-    assert record.record("tiny", seeds=1, folder=tmp_path) == 2
-    assert record.record("tiny", folder=tmp_path) == 2  # the second seed
-    assert record.record("tiny", folder=tmp_path) == 0
-    runs = record.load("tiny", tmp_path, scale="smoke")
+    assert go(tmp_path, seeds=range(1)) == 2 and go(tmp_path) == 2 and go(tmp_path) == 0
+    runs = lines(tmp_path)
     assert [(run["label"], run["recipe"]["seed"]) for run in runs] == [
-        ("small", 0), ("small, Xavier", 0), ("small", 1), ("small, Xavier", 1)]
-    assert list(record.by_label(runs)) == ["small", "small, Xavier"]
+        ("small", 0), ("small, Xavier", 0), ("small", 1), ("small, Xavier", 1)]  # seeds first
     for run in runs:
-        assert {"device", "torch", "python", "date", "losses", "images_per_second", "collapsed"} <= run.keys()
-        assert 0 <= run["history"][-1]["test_acc"] <= 1 and run["train_images"] == 48
-        assert run["seen_images"] == 48 and 0 <= run["seen_acc"] <= 1 and run["seconds_afterwards"] >= 0
-        assert not {"gradient", "readable"} & run.keys()  # this study does not ask for them
-    assert runs[0]["dead_maps_before"] is None and 0 <= runs[1]["dead_maps_before"] <= 10
-    assert record.load("tiny", tmp_path) == []  # a smoke run is never shown as a result
+        assert {"device", "torch", "python", "date", "losses", "parameters", "speed", "seconds"} <= run.keys()
+        assert "collapsed" not in run and run["train_images"] == run["test_images"] == run["seen_images"] == 48
+        for shown in (run["before"], *run["history"]):
+            assert sum(map(sum, shown["confusion"])) == 48
+            assert all(len(shown[f"logit_{name}"]) == 10 for name in ("mean", "std", "min", "max"))
+        right = sum(row[k] for k, row in enumerate(run["history"][-1]["confusion"]))
+        assert run["history"][-1]["test_acc"] == pytest.approx(right / 48, abs=1e-6)
+    assert read.load("tiny", "pocket", tmp_path) == []  # a smoke run is never shown as a result
+    assert len(read.load("tiny", "smoke", tmp_path)) == 4
 
 
-def test_a_study_says_what_else_is_measured(study, tmp_path, monkeypatch):
-    """Every head of the exercise, every other one with batch norm: gradients per step, and what a probe reads."""
-    recipes = {head: replace(recipe, lr=0.01, variant=replace(recipe.variant, head=head, width=0.0625))
-               for head, recipe in zip(HEADS, 3 * (SECTION, SOUND))}
-    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", recipes, seeds=1, extras=("gradient", "probe")))
-    monkeypatch.setattr(record, "_means", lambda values: list(values))  # of every step
-    assert record.record("tiny", folder=tmp_path) == len(HEADS) == 6
-    for run in record.load("tiny", tmp_path, scale="smoke"):
-        assert len(run["gradient"]) == len(run["losses"]) == 6 and all(value >= 0 for value in run["gradient"])
-        hidden = "fc-4096" in run["label"]
-        assert list(run["readable"]) == ["before, means", "before, all"] + (
-            ["after, all"] if hidden else ["after, means", "after, all"])
-        assert all(0 <= value <= 1 for value in run["readable"].values())
-    with pytest.raises(ValueError, match="'gradient' and 'probe', not dead maps"):
-        studies.Study("?", recipes, seeds=1, extras=("dead maps",))
+def test_the_weights_of_every_run_are_kept_and_its_checkpoint_goes(study, tmp_path, monkeypatch):
+    nets, train = [], record.train
+    monkeypatch.setattr(record, "train", lambda *args, **rest: (nets.append(train(*args, **rest)), nets[-1])[1])
+    go(tmp_path, seeds=range(1))
+    files = sorted((tmp_path / "kept").iterdir())
+    assert [path.suffix for path in files] == [".pt", ".pt"]
+    saved = [torch.load(path, weights_only=True) for path in files]
+    for run in nets:
+        state = run.net.state_dict()
+        assert any(all(name in other and torch.equal(other[name], tensor) for name, tensor in state.items())
+                   for other in saved)
 
 
-def test_training_images_are_seen_again_as_test_images_are(study, tmp_path, monkeypatch):
-    """In eval mode and without augmentation, the same images for all runs: the accuracy of the net that was trained."""
-    nets, train = [], training.train
-    monkeypatch.setattr(training, "train", lambda *args, **rest: (nets.append(train(*args, **rest)), nets[-1])[1])
-    monkeypatch.setattr(record, "SEEN", 20)
-    recipe = replace(TINY, lr=0.01, variant=replace(TINY.variant, dropout=0.5))
-    split = data.load(train=True).take(40)
-    line, _ = record.record_one("small", recipe, (split, split.take(8)), "smoke")
-    logits = training.forward(nets[0].net.eval(), split.images[:20])
-    assert line["seen_images"] == 20
-    assert line["seen_acc"] == pytest.approx((logits.argmax(1) == split.labels[:20]).float().mean().item(), abs=0.051)
+def test_a_label_may_change_and_loses_nothing(study, tmp_path):
+    go(tmp_path)
+    study({"renamed": TINY, "small, Xavier": replace(change(SECTION, width=0.25), lr=0.01)})
+    assert go(tmp_path) == 0
+    assert {run["label"] for run in read.load("tiny", "smoke", tmp_path)} == {"renamed", "small, Xavier"}
 
 
-@pytest.mark.parametrize("field", ["how", "more_seeds"])
-def test_a_study_refuses_a_label_that_no_recipe_has(field):
-    with pytest.raises(ValueError, match="no recipe is labelled smal: the labels are small"):
-        studies.Study("?", {"small": TINY}, seeds=1, **{field: {"smal": 3}})
+def test_a_changed_recipe_is_recorded_anew_and_not_pooled(study, tmp_path):
+    go(tmp_path)
+    study({"small": replace(TINY, lr=0.01)})
+    assert read.load("tiny", "smoke", tmp_path) == [] and go(tmp_path) == 2
+    assert {run["recipe"]["lr"] for run in read.load("tiny", "smoke", tmp_path)} == {0.01}
 
 
-def test_means_of_steps_keep_the_rest():
-    assert record._means(range(45)) == [9.5, 29.5, 42.0] and record._means([]) == []
+def test_a_run_that_two_studies_need_is_recorded_once(study, tmp_path):
+    go(tmp_path)
+    study({"under another name": TINY}, name="other")
+    assert go(tmp_path, "other") == 0 and len(read.load("other", "smoke", tmp_path)) == 2
 
 
-def test_a_tuning_study_measures_the_test_set_once_at_the_end(study, tmp_path, monkeypatch):
-    """Held-out images after every epoch; the 48 test images of this scale once, after the last one."""
-    recipe = replace(TINY, num_epochs=2, mirrored=True)
-    monkeypatch.setitem(SCALES, "smoke", replace(SCALES["smoke"], max_epochs=2))
-    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"small": recipe}, seeds=1, validation=True))
-    whole, tests, measured, evaluate = data.load(train=True), data.load(train=False), [], training.evaluate
-
-    def noting(net, split, *rest, **named):
-        belongs = [any((part.images == image).flatten(1).all(1).any() for image in split.images[:5])
-                   for part in (whole, tests)]
-        measured.append((belongs, rest[-1]))
-        return evaluate(net, split, *rest, **named)
-
-    monkeypatch.setattr(training, "evaluate", noting)
-    record.record("tiny", folder=tmp_path)
-    # In the end the test images, and training images seen again.
-    assert measured == [([True, False], True), ([True, False], True), ([False, True], True), ([True, False], True)]
-    run, = record.load("tiny", tmp_path, scale="smoke")
-    assert run["final_test_images"] == 48 and 0 <= run["final_test_acc"] <= 1
-    assert run["train_seconds"] == pytest.approx(sum(epoch["seconds"] for epoch in run["history"]))
+def test_results_of_two_machines_are_merged_by_concatenation(study, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    go(here, seeds=range(1))
+    go(there, seeds=range(2))  # one seed is the other machine's as well
+    both = (here / "tiny.jsonl").read_text("utf-8") + (there / "tiny.jsonl").read_text("utf-8")
+    (here / "tiny.jsonl").write_text(both, encoding="utf-8")
+    with pytest.warns(UserWarning, match="an earlier line holds the same run: small"):
+        assert len(read.load("tiny", "smoke", here)) == 4
+    with pytest.warns(UserWarning):
+        assert go(here) == 0
 
 
-def test_only_a_tuning_study_has_a_final_figure(study, tmp_path):
-    record.record("tiny", seeds=1, folder=tmp_path)
-    assert all("final_test_acc" not in run for run in record.load("tiny", tmp_path, scale="smoke"))
+def test_a_longer_run_takes_the_shorter_ones_place(study, tmp_path, monkeypatch):
+    """With a constant lr the first epochs of twenty are the run of ten: it is not trained twice."""
+    monkeypatch.setitem(SCALES, "smoke", replace(SCALES["smoke"], max_epochs=4))
+    short = replace(change(SECTION, width=0.25), lr=0.02, num_epochs=2)
+    study({"short": short, "one-cycle, short": replace(short, schedule="one-cycle")}, range(1))
+    study({"long": replace(short, num_epochs=4), "one-cycle": replace(short, schedule="one-cycle", num_epochs=4)},
+          range(1), "longer")
+    assert go(tmp_path) == 2 and [len(run["history"]) for run in lines(tmp_path)] == [4, 2]
+    assert go(tmp_path, "longer") == 1  # one-cycle's four epochs are another course
+    cut = read.load("tiny", "smoke", tmp_path)[0]
+    assert len(cut["history"]) == 2 and cut["recipe"]["num_epochs"] == 2
+    alone = training.train(SCALES["smoke"].fit(short), *record._sets(False, (48, 48)), progress=False)
+    assert [epoch["loss"] for epoch in cut["history"]] == pytest.approx([e["loss"] for e in alone.history], abs=1e-5)
 
 
-def test_a_recipe_may_want_more_seeds(study, tmp_path, monkeypatch):
-    more = replace(studies.STUDIES["tiny"], seeds=1, more_seeds={"small, Xavier": 3})
-    monkeypatch.setitem(studies.STUDIES, "tiny", more)
-
-    def wanted(seeds):
-        todo = record.missing(more, "tiny", seeds, SCALES["smoke"], tmp_path)
-        return [(label, recipe.seed) for label, recipe in todo]
-
-    first = [("small", 0), ("small, Xavier", 0)]
-    assert wanted(None) == first + [("small, Xavier", 1), ("small, Xavier", 2)]
-    assert wanted(1) == first and len(wanted(4)) == 8
-    assert "trains 4 networks" in record.not_recorded("tiny")
-    assert record.record("tiny", folder=tmp_path) == 4 and wanted(None) == []
+def test_what_any_study_wants_measured_is_measured(study, tmp_path):
+    study({"with more": TINY}, name="other", extras=studies.EXTRAS)
+    go(tmp_path)
+    small = [run for run in lines(tmp_path) if run["label"] == "small"]
+    assert all(run["gradient"] and "before, all" in run["readable"] for run in small)
+    assert not any("gradient" in run for run in lines(tmp_path) if run["label"] != "small")
 
 
-def test_a_native_network_is_recorded(study, tmp_path, monkeypatch):
-    recipe = replace(TINY, variant=Variant(width=0.0625, native=True))
-    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"native": recipe}, seeds=1))
-    record.record("tiny", folder=tmp_path)
-    run, = record.load("tiny", tmp_path, scale="smoke")
-    assert 0 <= run["dead_maps_before"] <= 10 and 0 <= run["dead_maps_after"] <= 10
+def test_float32_where_a_study_asks_for_it(study, tmp_path):
+    study({"small": TINY}, range(1), float32=True)
+    go(tmp_path)
+    assert [run["speed"]["bf16"] for run in lines(tmp_path)] == [False]
 
 
-def test_a_changed_recipe_is_recorded_anew(study, tmp_path, monkeypatch):
-    record.record("tiny", seeds=1, folder=tmp_path)
-    changed = studies.Study("?", {"small": replace(TINY, lr=0.01)}, seeds=1)
-    assert [recipe.lr for _, recipe in record.missing(changed, "tiny", 1, SCALES["smoke"], tmp_path)] == [0.01]
+@pytest.mark.parametrize("pays", [True, False])
+def test_the_precision_is_decided_once_and_written_in_every_line(study, tmp_path, monkeypatch, pays):
+    asked = []
+    monkeypatch.setattr("nin.step.bf16_pays", lambda: (asked.append(1), pays)[1])
+    go(tmp_path)
+    assert asked == [1] and [run["speed"]["bf16"] for run in lines(tmp_path)] == 4 * [pays]
 
 
-def test_a_line_cut_short_is_left_out_and_mended(study, tmp_path):
-    record.record("tiny", seeds=1, folder=tmp_path)
+def test_held_out_images_leave_the_test_set_alone(study, tmp_path):
+    study({"small": TINY}, range(1), validation=True)
+    whole = record._sets(False, (48, 48))
+    train_set, held_out = record._sets(True, (48, 48))
+    assert not any((whole[1].images == image).flatten(1).all(1).any() for image in held_out.images[:10])
+    assert not any((train_set.images == image).flatten(1).all(1).any() for image in held_out.images[:10])
+    go(tmp_path)
+    assert len(read.load("tiny", "smoke", tmp_path)) == 1
+
+
+def test_a_diverged_run_is_a_result_with_its_course(study, tmp_path):
+    study({"bad": replace(TINY, lr=1e20, schedule="constant")}, range(1))
+    assert go(tmp_path) == 1 and go(tmp_path) == 0
+    run, = read.load("tiny", "smoke", tmp_path)
+    assert run["outcome"] == "diverged" and run["history"] == [] and run["losses"] and "step" in run["diverged"]
+    assert run["test_acc"] is None
+
+
+def test_a_line_cut_short_is_reported_and_recorded_anew(study, tmp_path):
+    go(tmp_path, seeds=range(1))
     path = tmp_path / "tiny.jsonl"
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.warns(UserWarning, match="tiny.jsonl, line 2 is not a whole record"):
-        assert record.record("tiny", seeds=1, folder=tmp_path) == 1
+        assert go(tmp_path, seeds=range(1)) == 1
     with pytest.warns(UserWarning, match="line 2"):
-        assert len(record.load("tiny", tmp_path, scale="smoke")) == 2
+        assert len(read.load("tiny", "smoke", tmp_path)) == 2
 
 
-def test_a_diverged_run_is_a_result(study, tmp_path, monkeypatch):
-    bad = replace(TINY, lr=1e20, schedule="constant")
-    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"bad": bad}, seeds=1))
-    record.record("tiny", folder=tmp_path)
-    run, = record.load("tiny", tmp_path, scale="smoke")
-    assert run["collapsed"] and run["history"] == [] and "step" in run["diverged"]
-
-
-def test_a_stopped_run_goes_on_from_its_last_epoch(study, tmp_path, monkeypatch):
-    """Killed in its second epoch, a run is not begun anew; its checkpoint goes when the run is recorded."""
-    recipe = replace(TINY, num_epochs=2)
-    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"small": recipe}, seeds=1))
-    monkeypatch.setitem(SCALES, "smoke", replace(SCALES["smoke"], max_epochs=2))
-    epochs, train_epoch = [], training._train_epoch
+def test_a_run_goes_on_from_its_last_epoch(study, tmp_path, monkeypatch):
+    monkeypatch.setitem(SCALES, "smoke", replace(SCALES["smoke"], max_epochs=3))
+    study({"small": replace(TINY, num_epochs=3)}, range(1))
+    begun, train_epoch = [], training._train_epoch
 
     def killed(run, *rest):
-        epochs.append(len(run.history) + 1)
-        if epochs == [1, 2]:
+        begun.append(len(run.history) + 1)
+        if begun == [1, 2]:
             raise SystemExit
-        train_epoch(run, *rest)
+        return train_epoch(run, *rest)
 
     monkeypatch.setattr(training, "_train_epoch", killed)
     with pytest.raises(SystemExit):
-        record.record("tiny", folder=tmp_path)
-    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
-    assert record.record("tiny", folder=tmp_path) == 1 and epochs == [1, 2, 2]
-    run, = record.load("tiny", tmp_path, scale="smoke")
-    assert [epoch["epoch"] for epoch in run["history"]] == [1, 2]
-    assert [path.name for path in tmp_path.iterdir()] == ["tiny.jsonl"]
+        go(tmp_path)
+    assert go(tmp_path) == 1 and begun == [1, 2, 2, 3]
 
 
-def test_the_same_recipe_by_another_path_is_another_run(study, tmp_path, monkeypatch):
-    recipe = replace(SECTION, lr=0.01)
-    parity = studies.Study("?", {"d2l": recipe, "plain": recipe, "fastest": recipe}, seeds=1,
-                           how={"d2l": "d2l", "plain": training.Speed()})
-    monkeypatch.setitem(studies.STUDIES, "tiny", parity)
-    assert record.record("tiny", folder=tmp_path) == 3 and record.record("tiny", folder=tmp_path) == 0
-    runs = record.by_label(record.load("tiny", tmp_path, scale="smoke"))
-    assert {label: run[0]["speed"] for label, run in runs.items()} == {
-        "d2l": "d2l", "plain": vars(training.Speed()), "fastest": vars(training.fastest())}
+def test_a_run_that_was_written_but_not_cleared_is_cleared(study, tmp_path):
+    """The end may come between the line and the checkpoint's removal."""
+    go(tmp_path)
+    done = record.missing(studies.STUDIES["tiny"], SCALES["smoke"], [], speed=record.fastest(),
+                          kept=tmp_path / "kept", threads=1, parent=None)
+    left = tmp_path / "kept" / f"{done[0].name}.part"
+    left.write_bytes(b"half")
+    assert go(tmp_path) == 0 and not left.exists()
 
 
-def test_seeds_share_what_was_compiled(study, tmp_path, monkeypatch):
-    taken, train = [], training.train
-    monkeypatch.setattr(training, "train", lambda *args, step=None, **rest: (
-        taken.append(step), train(*args, step=step, **rest))[1])
-    record.record("tiny", folder=tmp_path)
-    assert taken[:2] == [None, None] and all(taken[2:])
+def test_a_run_in_other_hands_is_left_to_them(tmp_path):
+    with record._alone(tmp_path / "a.lock"), pytest.raises(Unfinished, match="different --seeds"):
+        with record._alone(tmp_path / "a.lock", seconds=0.2):
+            pass
+    with record._alone(tmp_path / "a.lock", seconds=0.2):  # free again
+        pass
 
 
-def test_minutes_are_estimated_from_runs_on_the_same_device():
-    recipe = asdict(SECTION)
-    runs = [{"label": label, "device": device, "recipe": recipe, "wall_seconds": seconds}
-            for label, device, seconds in (("a", "GPU", 60), ("a", "GPU", 120), ("b", "GPU", 30), ("a", "CPU", 9e9))]
-    runs.append({"label": "a", "device": "GPU", "recipe": recipe})
-    assert record.minutes([("a", SECTION), ("b", SECTION)], runs, "GPU") == pytest.approx(1.5 + 0.5)
-    assert record.minutes([("a", SECTION)], runs, "another") is None
-    assert record.minutes([("a", SECTION)], [{**runs[0], "seconds_afterwards": 30}], "GPU") == pytest.approx(1.5)
+def test_the_bar_says_what_is_left_and_what_came_last(study, tmp_path, capsys):
+    go(tmp_path)
+    said = capsys.readouterr().err
+    assert "tiny: 0/4 runs" in said and "tiny: 4/4 runs" in said and "min to go" in said
+    assert "last: small, Xavier, seed 1: 0." in said
+    go(tmp_path)
+    assert "tiny: nothing to record" in capsys.readouterr().err
 
 
-def test_minutes_of_a_variant_not_yet_recorded_go_by_its_epochs_and_macs():
-    runs = [{"label": label, "device": "GPU", "recipe": asdict(SECTION), "wall_seconds": seconds}
-            for label, seconds in (("a", 90), ("b", 30))]
-    wide = replace(SECTION, num_epochs=20, variant=Variant(width=2.0))
-    assert record.minutes([("new", SECTION)], runs, "GPU") == pytest.approx(1)
-    assert record.minutes([("wide", wide)], runs, "GPU") == pytest.approx(2 * record.relative_macs(wide.variant))
-
-
-def test_minutes_are_said_before_and_after(study, tmp_path, capsys):
-    record.record("tiny", seeds=1, folder=tmp_path)
-    record.record("tiny", folder=tmp_path)
-    first, *_, last = capsys.readouterr().err.split("tiny: 2 runs to record")[2].splitlines()
-    assert "minutes to go" in first and last.startswith("tiny: took 0.")
+def test_minutes_go_by_macs_and_epochs(study):
+    big = change(SECTION, width=2.0)
+    how = {"speed": record.fastest(), "kept": Path("."), "threads": 1, "parent": None}
+    study({"one": replace(SECTION, lr=0.03), "big": replace(big, num_epochs=5)}, range(1))
+    jobs = record.missing(studies.STUDIES["tiny"], SCALES["pocket"], [], **how)
+    pocket = [SCALES["pocket"].variant(recipe.variant) for recipe in (SECTION, big)]
+    assert jobs[1].work / jobs[0].work == pytest.approx(record.macs(pocket[1]) / record.macs(pocket[0]) / 2)
+    assert record.macs(pocket[0]) == pytest.approx(14.26e6, rel=1e-3)
+    study({"kept": replace(SECTION, lr=0.03, first=SECTION)}, range(1))
+    again, = record.missing(studies.STUDIES["tiny"], SCALES["pocket"], [], **how)
+    assert again.work == 2 * jobs[0].work
 
 
 DRIVER = """
+from nin.recipes import SOUND, change
 from dataclasses import replace
-from nin import data, record, studies
-from nin.model import Variant
-from nin.training import SOUND
-tiny = replace(SOUND, variant=Variant(width=0.0625))
-studies.STUDIES["tiny"] = studies.Study("?", {str(lr): replace(tiny, lr=lr) for lr in (1e-3, 1e-2, 0.1)}, seeds=20)
+from nin.runs import record, studies
+from nin.scale import SCALES
+record.os.cpu_count = lambda: 1  # one thread a process, beside the other tests
+SCALES["smoke"] = replace(SCALES["smoke"], max_epochs=6)
+tiny = change(SOUND, width=0.25, num_epochs=6)
+studies.STUDIES["tiny"] = studies.Study(
+    "?", "", {str(lr): replace(tiny, lr=lr) for lr in (1e-3, 1e-2, 0.1)}, range(20))
 record.main()
 """
 
 
-def test_a_killed_recording_goes_on_where_it_was(tmp_path):
-    command = [sys.executable, "-c", DRIVER, "tiny", "--results", str(tmp_path), "--seeds"]
-    environment, path = {**os.environ, "NIN_SCALE": "smoke"}, tmp_path / "tiny.jsonl"
-    process = subprocess.Popen([*command, "20"], cwd=BOOK, env=environment, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (path.exists() and path.read_text().count("\n") >= 2) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
+def recorder(folder, *more, **options):
+    """A recorder of sixty small runs, as a process of its own."""
+    words = [sys.executable, "-c", DRIVER, "tiny", "--results", str(folder), "--weights", str(folder / "kept"), *more]
+    environment = {**os.environ, "NIN_SCALE": "smoke", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(words, cwd=BOOK, env=environment, text=True, **options)
+
+
+def workers(process):
+    return [child for child in psutil.Process(process.pid).children(recursive=True) if "loky" in " ".join(
+        child.cmdline()) and "resource_tracker" not in " ".join(child.cmdline())]
+
+
+@pytest.mark.slow
+def test_ten_kills_lose_nothing(tmp_path):
+    """A worker, the parent or all, by SIGKILL, at random moments: every line is whole, no run is there twice."""
+    chance, path, victims = random.Random(0), tmp_path / "tiny.jsonl", ("worker", "parent", "all")
+    for turn in range(10):
+        process = recorder(tmp_path, "--jobs", "2", stderr=subprocess.DEVNULL)
+        before = path.read_bytes() if path.exists() else b""
+        time.sleep(chance.uniform(4, 9))
+        victim = victims[turn % 3]
+        children = workers(process) if process.poll() is None else []
+        if victim == "worker" and children:
+            chance.choice(children).send_signal(signal.SIGKILL)
+            time.sleep(chance.uniform(2, 5))  # the recorder goes on with new ones
+            assert process.poll() in (None, 0)
+            children = workers(process) if process.poll() is None else []
+        if victim == "all":
+            for child in children:
+                child.kill()
+        process.kill()
+        process.wait()
+        psutil.wait_procs(children, timeout=10)
+        assert not [child for child in children if child.is_running() and child.status() != "zombie"], "orphans go on"
+        assert path.read_bytes().startswith(before) if path.exists() else not before
+    last = recorder(tmp_path, "--jobs", "2", stderr=subprocess.PIPE)  # at once after a kill
+    _, said = last.communicate(timeout=300)
+    assert last.returncode == 0, said
+    whole = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.endswith("}")]
+    names = [(run["label"], run["recipe"]["seed"]) for run in whole]
+    assert len(names) == len(set(names)) == 60 and all(len(run["history"]) == 6 for run in whole)
+    assert {entry.suffix for entry in (tmp_path / "kept").iterdir()} <= {".pt", ".lock", ".new"}
+
+
+@pytest.mark.slow
+def test_a_killed_worker_loses_an_epoch_at_most(tmp_path):
+    """What a killed run had finished is not trained again: its checkpoints' epochs are those of the line."""
+    process = recorder(tmp_path, "--jobs", "1", "--seeds", "0", stderr=subprocess.DEVNULL)
+    deadline, part = time.monotonic() + 60, []
+    while not part and time.monotonic() < deadline:
+        part = list((tmp_path / "kept").glob("*-0.part")) if (tmp_path / "kept").exists() else []
+        time.sleep(0.005)
+    process.kill()
     process.wait()
-    before = path.read_text()
-    done = before.count("\n")
-    assert 2 <= done < 60
-    seeds = done // 3 + 1  # as few more runs as show that it goes on
-    result = subprocess.run([*command, str(seeds)], cwd=BOOK, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0 and f"{3 * seeds - done} runs to record" in result.stderr
-    assert path.read_text().startswith(before) and path.read_text().count("\n") == 3 * seeds
+    saved = torch.load(part[0], weights_only=True)
+    again = recorder(tmp_path, "--jobs", "1", "--seeds", "0", stderr=subprocess.DEVNULL)
+    assert again.wait(timeout=120) == 0
+    runs = lines(tmp_path)
+    mine, = (run for run in runs if run["recipe"] == saved["recipe"])
+    for old, new in zip(saved["history"], mine["history"]):  # seconds are the clock's: the same only if kept
+        assert new["seconds"] == pytest.approx(old["seconds"], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_two_recorders_share_a_folder_with_disjoint_seeds(tmp_path):
+    both = [recorder(tmp_path, "--jobs", "1", "--seeds", seeds, stderr=subprocess.DEVNULL) for seeds in ("0-1", "2-3")]
+    assert [process.wait(timeout=300) for process in both] == [0, 0]
+    assert sorted(run["recipe"]["seed"] for run in lines(tmp_path)) == sorted([0, 1, 2, 3] * 3)
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_takes_the_same_jobs(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        process = recorder(tmp_path, "--seeds", "0-1", "--dask", cluster.scheduler_address, stderr=subprocess.PIPE)
+        _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert len(lines(tmp_path)) == 6 and len({run["recipe"]["seed"] for run in lines(tmp_path)}) == 2
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["nowhere"], "invalid choice: 'nowhere'"), (["training", "--seeds", "0"], "--seeds must be at least 1")])
-def test_bad_arguments(arguments, message, capsys):
+    (["nowhere"], "invalid choice: 'nowhere'"), (["training", "--seeds", "x"], "seeds are a number or a range"),
+    (["training", "--seeds", "9-3"], "the smaller number comes first"), (["training", "--jobs", "0"], "at least 1"),
+    (["training", "--seeds", "90-99"], "training has the seeds 0 to 19, fixed before its runs"),
+    (["training"], "smoke-scale runs are no results")])
+def test_bad_arguments(arguments, message, capsys, monkeypatch):
+    monkeypatch.setenv("NIN_SCALE", "smoke")
     with pytest.raises(SystemExit):
         record.main(arguments)
-    assert message in capsys.readouterr().err
+    assert message in " ".join(capsys.readouterr().err.split())
 
 
-def test_without_a_gpu_it_says_so_before_hours_of_work(monkeypatch, capsys, tmp_path):
-    monkeypatch.delenv("NIN_SCALE", raising=False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+def test_a_scheduler_that_does_not_answer_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("NIN_SCALE", "smoke")
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(distributed, "Client", lambda *args, **rest: (_ for _ in ()).throw(OSError("refused")))
     with pytest.raises(SystemExit):
-        record.main(["training", "--results", str(tmp_path)])
-    assert "no CUDA GPU here" in capsys.readouterr().err and not list(tmp_path.iterdir())
+        record.main(["training", "--results", str(tmp_path), "--dask", "tcp://127.0.0.1:1"])
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in " ".join(capsys.readouterr().err.split())
 
 
-def test_every_study_is_sound_and_named_after_what_shows_it():
+@pytest.mark.parametrize("text, seeds", [("3", [3]), ("0-2", [0, 1, 2]), ("10-11", [10, 11])])
+def test_seeds_are_a_number_or_a_range(text, seeds):
+    assert list(record.seeds_of(text)) == seeds
+
+
+def test_every_study_is_sound_and_says_what_it_isolates():
     for name, study in studies.STUDIES.items():
-        assert study.question.endswith("?") and study.seeds >= 5
-        assert len({(str(recipe), str(study.how.get(label))) for label, recipe in study.recipes.items()}) == len(
-            study.recipes), name
-        assert study.how.keys() <= study.recipes.keys()
-        assert all(recipe.seed == 0 for recipe in study.recipes.values())
-    assert studies.STUDIES["training"].recipes["the section, lr 0.1"] == SECTION
-    assert record.recipe_id({"seed": 1, "lr": 0.1}) == record.recipe_id({"seed": 2, "lr": 0.1})
+        assert study.question.endswith("?") and len(study.isolates.split()) > 3
+        for scale in ("pocket", "full"):
+            fitted = [SCALES[scale].fit(recipe) for recipe in study.recipes.values()]
+            assert len(set(map(read.recipe_id, fitted))) == len(fitted), f"{name}: two labels, one recipe"
+    training_runs = studies.STUDIES["training"]
+    assert training_runs.recipes["the section, lr 0.1"] == SECTION and list(training_runs.seeds) == list(range(20))
 
 
-def test_what_is_missing_is_named_with_its_command_and_minutes():
-    text = record.not_recorded("training")  # 8 recipes of 10 epochs, 20 seeds
-    assert "`python -m nin.record training` trains 160 networks on 96 million images" in text
-    assert text.endswith("which takes 40 minutes at 40,000 images/s.")
-    assert "trains 130 networks on 126 million images" in record.not_recorded("exercise-1-tuning")  # 55,000 an epoch
-
-
-def test_minutes_grow_with_the_macs(monkeypatch):
-    assert record.relative_macs(Variant()) == 1
-    assert record.relative_macs(Variant(num_1x1=0)) == pytest.approx(577.5 / 762.3, rel=1e-3)  # by hand: field notes
-    wide = replace(SOUND, variant=replace(SOUND.variant, width=2.0))
-    times = record.relative_macs(wide.variant)
-    assert 3.5 < times < 4
-    monkeypatch.setitem(studies.STUDIES, "tiny", studies.Study("?", {"one": SOUND, "wide": wide}, seeds=100))
-    text = record.not_recorded("tiny", images_per_second=10_000)  # 600,000 images a run: a minute at width 1
-    assert f"200 networks on 120 million images in all, which takes {100 + 100 * times:.0f} minutes" in text
-    assert text.endswith("at 10,000 images/s, networks unlike the section's in proportion to their MACs.")
-
-
-def test_the_family_covers_1_to_16_times_the_macs():
-    times = sorted(record.relative_macs(recipe.variant) for recipe in studies.STUDIES["family"].recipes.values())
-    assert times[0] == pytest.approx(1) and 14 < times[-1] <= 16
-    assert max(b / a for a, b in zip(times, times[1:])) < 3  # no wide gap
-    assert sum(times) * studies.STUDIES["family"].seeds * 600_000 / 40_000 / 60 < 60  # minutes: two pieces of a GPU
+@pytest.mark.parametrize("bad, message", [
+    ({"extras": ("dead maps",)}, "'gradient' and 'probe', not dead maps"),
+    ({"seeds_of_label": {"smal": range(3)}}, "no recipe is labelled smal: the labels are small"),
+    ({"recipes": {"small": Recipe(seed=3)}}, "its seeds stand apart")])
+def test_a_bad_study_is_refused(bad, message):
+    with pytest.raises(ValueError, match=message):
+        studies.Study(**{"question": "?", "isolates": "", "recipes": {"small": TINY}, "seeds": range(2), **bad})

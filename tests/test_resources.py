@@ -9,7 +9,7 @@ from nin.model import Variant, build, nin
 from nin.resources import kept_for_backward, layers, parameter_count
 
 VARIANTS = [Variant(), Variant(num_1x1=0), Variant(num_1x1=3), Variant(window=3), Variant(batch_norm=True),
-            Variant(head="fc-4096"), Variant(head="gradual"), Variant(head="fc", dropout=0.0), Variant(depth=2)]
+            Variant(head="fc-hidden"), Variant(head="gradual"), Variant(head="fc", dropout=0.0), Variant(depth=2)]
 
 
 def test_macs_of_the_section_by_hand():

@@ -1,8 +1,10 @@
 """One step, with and without each lever: the same numbers, and a run that can take over another's step."""
 
 import copy
+import itertools
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,9 +12,10 @@ from torch import nn
 
 from nin import step as step_module
 from nin.data import Split
-from nin.model import Variant, build, last_of_body
-from nin.step import Speed, Step, fastest, forward, keep_freed_memory
-from nin.training import SOUND, train
+from nin.model import build, last_of_body
+from nin.recipes import SOUND, Variant
+from nin.step import Speed, Step, bf16_pays, fastest, forward, keep_freed_memory
+from nin.training import train
 
 SMALL = replace(SOUND, variant=Variant(width=0.125, linear_logits=True, batch_norm=True, dropout=0.5), num_epochs=2,
                 batch_size=8, weight_decay=1e-3)
@@ -37,7 +40,7 @@ def same(a, b, **tolerance):
 
 @pytest.fixture
 def captured(monkeypatch):
-    """CUDA graphs without a GPU: the 'graph' is the step itself on the graph's own inputs, and writes to its outputs."""
+    """CUDA graphs without a GPU: the 'graph' is the step itself on the graph's inputs, and writes to its outputs."""
     captures = []
 
     def capture(self):
@@ -116,7 +119,7 @@ def test_the_captured_step_is_fed_and_read_as_the_plain_one(captured, watch):
     assert len(captured) == 1  # the next run replays the first run's graph
 
 
-@pytest.mark.parametrize("changes", [{}, {"batch_norm": False, "num_1x1": 0}, {"head": "fc-4096"}, {"depth": 2}])
+@pytest.mark.parametrize("changes", [{}, {"batch_norm": False, "num_1x1": 0}, {"head": "fc-hidden"}, {"depth": 2}])
 def test_a_watched_parameter_is_measured_before_its_update(changes):
     """Against autograd on the plain forward pass, for the last convolution of several bodies."""
     recipe = replace(SMALL, variant=replace(SMALL.variant, dropout=0.0, **changes))
@@ -196,6 +199,76 @@ def test_another_c_library_is_left_alone(monkeypatch):
 
 def test_the_fastest_levers_fit_the_device(monkeypatch):
     assert str(Speed()) == "none" and str(Speed(fold=True, bf16=True)) == "fold, bf16"
+    monkeypatch.delenv("NIN_PRECISION", raising=False)
     assert fastest("cpu").keep_memory and not fastest("cpu").graph
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     assert fastest("cuda").bf16 and not fastest("cuda").keep_memory
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock on which a pass in float32 takes 1 second, and those in bfloat16 as asked; the choice is made anew."""
+    def stopped(*bf16_seconds):
+        # Each pass reads the clock before and after it: the two of the warm-up, then float32 and bfloat16 in turn.
+        passes = itertools.chain([1.0, 1.0], itertools.chain.from_iterable((1.0, s) for s in bf16_seconds))
+        now = itertools.accumulate(itertools.chain.from_iterable((0.0, seconds) for seconds in passes))
+        monkeypatch.setattr(step_module, "time", SimpleNamespace(process_time=lambda: next(now)))
+
+    bf16_pays.cache_clear()
+    yield stopped
+    bf16_pays.cache_clear()
+
+
+@pytest.mark.parametrize("seconds, pays", [
+    ([0.5] * 9, True), ([2.0] * 9, False), ([1.0] * 9, False), ([0.86] * 9, True), ([0.88] * 9, False),  # 1 / 1.15
+    ([0.5] * 5 + [9.0] * 4, True), ([0.1] * 4 + [1.0] * 5, False)])  # by the median
+def test_the_clock_decides_on_bfloat16(clock, seconds, pays, monkeypatch):
+    monkeypatch.delenv("NIN_PRECISION", raising=False)
+    clock(*seconds)
+    assert bf16_pays() is pays
+    assert bf16_pays() is fastest("cpu").bf16 is pays  # the clock has stopped: the choice is made once a process
+
+
+def test_each_pass_is_in_the_precision_that_it_stands_for(clock, monkeypatch):
+    clock(*[0.5] * 9)
+    types, plain = [], nn.Conv2d.forward
+
+    def forward(self, x):
+        y = plain(self, x)
+        types.append((tuple(self.weight.shape), tuple(x.shape), y.dtype))
+        return y
+
+    monkeypatch.setattr(nn.Conv2d, "forward", forward)
+    bf16_pays()
+    shape = (64, 24, 5, 5), (64, 24, 14, 14)  # the pocket network's second 5×5 convolution
+    assert types == [(*shape, torch.float32), (*shape, torch.bfloat16)] * 10
+
+
+def test_to_decide_leaves_random_numbers_and_threads_as_they_were(clock, monkeypatch):
+    clock(*[0.5] * 9)
+    threads = [3]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[-1])
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    bf16_pays()
+    assert torch.equal(torch.get_rng_state(), before) and threads[-1] == 3
+
+
+def test_it_can_be_decided_where_gradients_are_off(clock):
+    clock(*[0.5] * 9)
+    with torch.no_grad():
+        assert bf16_pays()
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_precision_can_be_asked_for(device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    for asked in ("float32", "bfloat16"):
+        monkeypatch.setenv("NIN_PRECISION", asked)
+        for pays in (True, False):
+            monkeypatch.setattr(step_module, "bf16_pays", lambda pays=pays: pays)
+            assert fastest(device).bf16 is (asked == "bfloat16")
+    monkeypatch.setenv("NIN_PRECISION", "fp16")
+    with pytest.raises(ValueError, match="must be float32 or bfloat16, not 'fp16'"):
+        fastest(device)

@@ -1,4 +1,4 @@
-"""Renders a folder of pages as HTML, warnings as errors: build.py [--source FOLDER] [--output FOLDER]."""
+"""Renders a folder of pages as HTML, or follows their links to other sites; warnings are errors: build.py --help."""
 
 import argparse
 import os
@@ -13,22 +13,24 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main():
-    """Build into OUTPUT/html and print the page to open."""
+    """Build into OUTPUT/html and print the page to open; links are reported in OUTPUT/linkcheck."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", default="book", type=Path)
     parser.add_argument("--output", default="_build", type=Path)
+    parser.add_argument("--links", action="store_true", help="build nothing: follow the links to other sites")
     arguments = parser.parse_args()
     os.chdir(ROOT)
     start = time.perf_counter()
 
-    html = arguments.output / "html"
+    builder = "linkcheck" if arguments.links else "html"
+    built = arguments.output / builder
     doctrees = arguments.output / ".doctrees"
     # A second build would be silent about a warning of the first, so every build starts afresh.
-    for folder in (html, doctrees):
+    for folder in (built, doctrees):
         shutil.rmtree(folder, ignore_errors=True)
     failed = build_sphinx(
         arguments.source.resolve(),
-        html.resolve(),
+        built.resolve(),
         noconfig=True,
         path_config=ROOT / "_config.yml",
         confoverrides={
@@ -37,13 +39,16 @@ def main():
             "nitpicky": True,
         },
         doctreedir=doctrees.resolve(),
+        builder=builder,
         warningiserror=True,
         keep_going=True,
         quiet=True,
     )
     if failed:
-        sys.exit("The book was not built: see the warnings above.")
-    print(f"Built in {time.perf_counter() - start:.0f} s. Open {(html / 'index.html').resolve().as_uri()}")
+        sys.exit("The book was not built, or a link leads nowhere: see the warnings above.")
+    done = "Links followed" if arguments.links else "Built"
+    page = built / ("output.txt" if arguments.links else "index.html")
+    print(f"{done} in {time.perf_counter() - start:.0f} s. Open {page.resolve().as_uri()}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,29 +23,54 @@ def check_python():
         print("Python %d.%d is newer than the tested 3.11 to 3.13; it may work." % here, file=sys.stderr)
 
 
-def fingerprint(files, packages):
-    """Return a text that changes with the requirements or the interpreter's version."""
-    digest = hashlib.sha256(" ".join(packages).encode())
-    # A requirement file may include another one, which then counts too.
-    pending = list(files)
+def texts(files):
+    """Return the texts of the requirement files and of those that they include."""
+    found, pending = [], list(files)
     while pending:
         path = pending.pop(0)
         with open(path, encoding="utf-8") as stream:
-            text = stream.read()
-        digest.update(text.encode())
-        included = [line[2:].strip() for line in text.splitlines() if line.startswith("-r")]
+            found.append(stream.read())
+        included = [line[2:].strip() for line in found[-1].splitlines() if line.startswith("-r")]
         pending += [os.path.join(os.path.dirname(path), name) for name in included]
+    return found
+
+
+def fingerprint(files, packages):
+    """Return a text that changes with the requirements or the interpreter's version."""
+    digest = hashlib.sha256(" ".join(packages).encode())
+    for text in texts(files):
+        digest.update(text.encode())
     return "%d.%d %s" % (sys.version_info[:2] + (digest.hexdigest(),))
 
 
-def main():
-    """Leave a complete environment behind, or none that looks complete."""
+def commands(python, arguments):
+    """Return the calls of pip, in order."""
+    install = [python, "-m", "pip", "install", "--disable-pip-version-check"]
+    install += ["--quiet"] if arguments.quiet else []
+    calls = []
+    if arguments.torch_from:
+        lines = "\n".join(texts(arguments.files)).splitlines()
+        torch = [line for line in lines if re.match("torch(vision)?==", line)]
+        calls.append(install + torch + ["--index-url", arguments.torch_from])
+    calls.append(install + [word for path in arguments.files for word in ("-r", path)])
+    return calls + [install + ["--no-deps", package] for package in arguments.no_deps]
+
+
+def parse(words=None):
+    """Return the arguments, by default those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("files", nargs="+")
     parser.add_argument("--quiet", action="store_true", help="let pip report errors only")
     parser.add_argument("--no-deps", action="append", default=[], metavar="PACKAGE")
-    arguments = parser.parse_args()
+    # No part of the fingerprint: an environment that is complete stays as it is.
+    parser.add_argument("--torch-from", metavar="URL", help="install torch and torchvision first, from this index")
+    return parser.parse_args(words)
+
+
+def main():
+    """Leave a complete environment behind, or none that looks complete."""
+    arguments = parse()
     check_python()
 
     folder = arguments.folder
@@ -65,11 +91,7 @@ def main():
         if subprocess.call([sys.executable, "-m", "venv", folder]):
             shutil.rmtree(folder, ignore_errors=True)
             sys.exit("`%s -m venv` failed; on Debian and Ubuntu, install python3-venv first." % sys.executable)
-    install = [python, "-m", "pip", "install", "--disable-pip-version-check"]
-    install += ["--quiet"] if arguments.quiet else []
-    requirements = [word for path in arguments.files for word in ("-r", path)]
-    commands = [install + requirements] + [install + ["--no-deps", package] for package in arguments.no_deps]
-    for command in commands:
+    for command in commands(python, arguments):
         if subprocess.call(command):
             sys.exit("Setting up %s failed (see above). Check the connection, then run make again." % folder)
     with open(stamp, "w", encoding="utf-8") as stream:

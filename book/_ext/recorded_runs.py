@@ -2,7 +2,13 @@
 
 import json
 import math
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the helper stands beside this folder
+
+from nin.runs import read  # noqa: E402
+from nin.runs.studies import STUDIES  # noqa: E402
 
 # The studies that a chapter draws have a script always, if with no runs: a missing file would be a failed request.
 DRAWN = ("training", "exercise-1-tuning", "exercise-2-one-by-one", "exercise-4-one-step")
@@ -15,48 +21,36 @@ def rounded(values):
             for value in values]
 
 
-def recorded(path):
-    """The full-scale runs of one .jsonl file as dicts; a line that was cut short is left out."""
-    runs = []
-    for line in Path(path).read_text(encoding="utf-8", errors="replace").split("\n"):
-        try:
-            run = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(run, dict) and run.get("scale") == "full":
-            runs.append(run)
-    return runs
+def pairs(values):
+    """The means of every two values, and the last one where it is left alone: half as much to draw."""
+    return [sum(values[i:i + 2]) / len(values[i:i + 2]) for i in range(0, len(values), 2)]
 
 
-def drawn(run):
-    """What the figure needs of one recorded run."""
-    recipe = run["recipe"]
-    steps = recipe["num_epochs"] * math.ceil(run["train_images"] / recipe["batch_size"])
+def drawn(run, held_out=False):
+    """What the figure needs of one recorded run, as `read.load` gives it."""
+    name = run["label"] if run["scale"] == "pocket" else f"{run['scale']} size: {run['label']}"
     return {
-        "label": run["label"],
-        "seed": recipe["seed"],
-        "collapsed": run["collapsed"],
-        "steps": steps,
-        # Held-out images are taken from the 60,000 training images, the 10,000 test images are not.
-        "held_out": run["train_images"] + run["test_images"] <= 60_000,
-        "losses": rounded(run.get("losses", [])),
+        "label": name,
+        "seed": run["recipe"]["seed"],
+        "clean": run["outcome"] == "clean",
+        "outcome": run["outcome"],
+        "steps": run["recipe"]["num_epochs"] * read.steps_per_epoch(run),
+        "held_out": held_out,
+        "losses": rounded(pairs(run.get("losses", []))),
         **{name: rounded(epoch.get(name) for epoch in run["history"]) for name in PER_EPOCH},
     }
 
 
 def script(study, runs):
-    """The text of runs-STUDY.js, one line a run."""
-    lines = ",\n".join(json.dumps(drawn(run), separators=(",", ":")) for run in runs)
+    """The text of runs-STUDY.js, one line a run of what `drawn` gives."""
+    lines = ",\n".join(json.dumps(run, separators=(",", ":")) for run in runs)
     return f"(figures.recorded ??= {{}})[{json.dumps(study)}] = [\n{lines}\n];\n"
 
 
 def studies(results):
-    """{study: its full-scale runs} for all that a folder of results holds, and for those that chapters draw."""
-    found = {name: [] for name in DRAWN}
-    for path in sorted(Path(results).glob("*.jsonl")):
-        if not path.name.startswith("bench-"):  # timings, not runs
-            found[path.stem] = recorded(path)
-    return {name: runs for name, runs in found.items() if runs or name in DRAWN}
+    """{study: its drawn runs at both sizes, the pocket network's first} for the studies that chapters draw."""
+    return {name: [drawn(run, STUDIES[name].validation) for scale in ("pocket", "full")
+                   for run in read.load(name, scale, results)] for name in DRAWN}
 
 
 def write_scripts(app, error):

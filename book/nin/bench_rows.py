@@ -4,9 +4,9 @@ import json
 
 import pandas as pd
 
-from .record import RESULTS
+from .scale import RESULTS
 
-MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "accuracy": 3, "memory": 1.5, "layers": 1}  # on a GPU; guesses
+MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "pocket": 3, "accuracy": 3, "memory": 1.5, "layers": 1}  # on a GPU; guesses
 
 
 def _rows(path):
@@ -29,7 +29,7 @@ def bench_part(path, part):
 def not_benched(*parts):
     """What a chapter says where no file holds these parts: the command, and about how long it takes."""
     minutes = max(1, round(sum(MINUTES[part] for part in parts)))
-    return (f"**Not yet recorded.** On a machine with a GPU, in `book/`: `python -m nin.bench --only {' '.join(parts)}`"
+    return (f"**Not yet recorded.** In `book/`: `python -m nin bench --only {' '.join(parts)}`"
             f" measures it, in about {minutes} minute{'s' * (minutes > 1)}.")
 
 

@@ -1,4 +1,4 @@
-"""Comparing variants over seeds: means with intervals, Welch's test, collapses counted apart."""
+"""Comparing variants over seeds: shares and means with intervals, and the tests that decide a sentence."""
 
 import math
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 from scipy import stats
 
 CONFIDENCE = 0.95
+LEAST = 8  # clean runs a side, below which no accuracies are compared
 
 
 class Interval(NamedTuple):
@@ -60,41 +61,38 @@ def welch(a, b):
     return Difference(sum(b) / len(b) - sum(a) / len(a), float(interval.low), float(interval.high), float(test.pvalue))
 
 
-def collapsed(history, num_classes=10):
-    """Whether a run never left the plateau: its loss still within 0.05 of ln(num_classes), or no number at all."""
-    loss = history[-1]["loss"] if history else math.nan
-    return not loss < math.log(num_classes) - 0.05
+def fisher(a, b):
+    """p of Fisher's exact test, two-sided, that two independent groups (k, n) have the same share."""
+    (k, n), (j, m) = a, b
+    return float(stats.fisher_exact([[k, n - k], [j, m - j]]).pvalue)
 
 
-def plateau_end(run, num_classes=10):
-    """The step of a recorded run by which the mean loss of 20 steps first lay 0.05 below ln(num_classes), or None."""
-    return next((20 * (i + 1) for i, loss in enumerate(run.get("losses", []))
-                 if loss < math.log(num_classes) - 0.05), None)
+def mcnemar(pairs):
+    """p of McNemar's exact test, two-sided, on (a, b) truths of runs that share their seed, hence their weights.
+
+    Only pairs that differ count: under no difference, either way is as likely (McNemar 1947).
+    """
+    only_a, only_b = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
+    return float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+
+
+def holm(ps):
+    """p-values adjusted for their number, {name: p}, so that 5% bounds the chance of any false find (Holm 1979)."""
+    adjusted, most = {}, 0.0
+    for rank, (name, p) in enumerate(sorted(ps.items(), key=lambda item: item[1])):
+        most = max(most, min(1.0, p * (len(ps) - rank)))
+        adjusted[name] = most
+    return {name: adjusted[name] for name in ps}
 
 
 def verdict(name_a, a, name_b, b):
-    """One sentence on the accuracies (0 to 1) of two variants, in percentage points."""
+    """One sentence on the accuracies (0 to 1) of two variants' clean runs, in percentage points; none below 8 a side."""
+    if min(len(a), len(b)) < LEAST:
+        return (f"{name_b} against {name_a}: {len(b)} against {len(a)} clean runs, too few to compare accuracies "
+                f"(at least {LEAST} a side).")
     d = welch(a, b)
     points = f"{100 * d.mean:+.2f} points [{100 * d.low:+.2f}, {100 * d.high:+.2f}], n = {len(b)} against {len(a)}"
     if d.detected:
         return f"{name_b} against {name_a}: {points}; Welch's p = {d.p:.2g}."
     excluded = 100 * max(abs(d.low), abs(d.high))
     return f"{name_b} against {name_a}: {points}; no difference detected, effects above {excluded:.2f} points are excluded."
-
-
-def summarise(runs):
-    """One row per variant of recorded runs: its accuracies, those that started alone, and how many collapsed.
-
-    Takes what `nin.record.load` gives; returns dicts, in the order in which the variants were recorded first.
-    """
-    rows = {}
-    for run in runs:
-        row = rows.setdefault(run["label"], {"label": run["label"], "n": 0, "collapsed": 0, "accuracies": []})
-        row["n"] += 1
-        row["collapsed"] += run["collapsed"]
-        if not run["collapsed"]:
-            row["accuracies"].append(run["history"][-1]["test_acc"])
-    for row in rows.values():
-        row["collapsed_interval"] = fraction_interval(row["collapsed"], row["n"])
-        row["interval"] = mean_interval(row["accuracies"]) if row["accuracies"] else None
-    return list(rows.values())

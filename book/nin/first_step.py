@@ -6,6 +6,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 
@@ -23,8 +24,8 @@ def _d2l():
     from .d2l_run import d2l_quietly
     from .data import d2l_folder
     from .model import nin
+    from .recipes import SECTION
     from .scale import current, device
-    from .training import SECTION
 
     class First:
         """The loader's first batch; asked for a second one, it notes the time: the step is over."""
@@ -48,10 +49,12 @@ def _d2l():
 
 def _ours(speed):
     from .data import load
+    from .recipes import SECTION
     from .scale import current, device
-    from .training import SECTION, Step
+    from .step import Step
 
-    recipe, data = current().fit(SECTION), load(train=True).to(device())
+    recipe = replace(SECTION, batch_size=current().batch_size(SECTION.batch_size))
+    data = load(train=True).to(device())
     step = Step(recipe, speed, device())
     step.start(recipe)
     step.net.train()

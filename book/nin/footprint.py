@@ -1,10 +1,9 @@
 """The peak memory of one step, measured beside predicted: by optimiser, type and batch size; training, prediction."""
 
-import contextlib
 import gc
-import os
 import time
 
+import psutil
 import torch
 from torch.nn import functional as F
 
@@ -19,7 +18,7 @@ OPTIMIZERS = {"SGD": lambda parameters: torch.optim.SGD(parameters, lr=0.01),
               "SGD, momentum": lambda parameters: torch.optim.SGD(parameters, lr=0.01, momentum=0.9),
               "Adam": torch.optim.Adam}
 STATE = {"SGD": 0, "SGD, momentum": 1, "Adam": 2}  # copies of the parameters
-LARGEST = {"full": 1024, "taste": 128, "smoke": 2}  # batch, by scale
+LARGEST = {"full": 1024, "pocket": 128, "smoke": 2}  # batch, by scale
 PATIENCE = 90.0  # seconds: once a batch takes more, larger ones are left out
 
 
@@ -53,7 +52,7 @@ def _at_batch(n, bf16, too_long):
                "peak at": _place(peak, kinds)}
         rows.append(row)
         free = free_memory()
-        if too_long or (free is not None and peak.nbytes > free):
+        if too_long or peak.nbytes > free:
             row["skipped"] = too_long or f"{peak.nbytes / 1e6:,.0f} MB predicted, {free / 1e6:,.0f} MB free"
             continue
         try:
@@ -113,10 +112,8 @@ def _is_gpu():
 
 
 def free_memory():
-    """Bytes that could still be allocated; None where the system does not tell."""
+    """Bytes that could still be allocated, those that the system would take back from its caches among them."""
     if _is_gpu():
         torch.cuda.empty_cache()
         return torch.cuda.mem_get_info(device())[0]
-    with contextlib.suppress(AttributeError, ValueError, OSError):  # neither Windows nor macOS
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
+    return psutil.virtual_memory().available

@@ -1,5 +1,6 @@
-"""A small sprite of test images for the touchable figures: python -m nin.garments"""
+"""A small sprite of test images for the touchable figures: python -m nin garments"""
 
+import argparse
 import base64
 import json
 from pathlib import Path
@@ -23,8 +24,9 @@ def script(split, per_class=3):
             f"  images: figures.bytes(\"{pixels}\", {28 * 28}),\n}};\n")
 
 
-def main():
+def main(arguments=()):
     """Write the script from the test set."""
+    argparse.ArgumentParser(prog="python -m nin garments", description=__doc__).parse_args(arguments)
     SCRIPT.parent.mkdir(parents=True, exist_ok=True)
     SCRIPT.write_text(script(load(train=False)), encoding="utf-8")
     print(f"written to {SCRIPT}")

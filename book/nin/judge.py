@@ -19,11 +19,11 @@ class Contrast(NamedTuple):
 
 
 def contrast(groups, label, reference, measure):
-    """mean(label) - mean(reference) of a measure over the recorded runs that started; None without two on each side.
+    """mean(label) - mean(reference) of a measure over the clean recorded runs; None without two on each side.
 
     `groups` is {label: runs}; `measure` takes a run, and returns None where its line lacks what is needed.
     """
-    values, against = ([value for run in groups.get(name, []) if not run["collapsed"]
+    values, against = ([value for run in groups.get(name, []) if run["outcome"] == "clean"
                         and (value := measure(run)) is not None] for name in (label, reference))
     if min(len(values), len(against)) < 2:
         return None
@@ -38,7 +38,7 @@ def judge(contrasts, size, mark=0.0):
     """
     known = {condition: c for condition, c in contrasts.items() if c is not None}
     if not known:
-        return "**not yet recorded**"
+        return "**not yet decided**: too few clean runs are recorded"
     seen = [condition for condition, c in known.items() if c.difference.low > mark]
     others = [condition for condition in known if condition not in seen]
     runs = [n for c in known.values() for n in (c.n, c.reference_n)]

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from .model import nin
 from .resources import layer_kind, trace_layers
-from .roofline import copy_bandwidth, matmul_rate, operation_seconds
+from .roofline import conv_rate, copy_bandwidth, matmul_rate, operation_seconds
 from .scale import current, device
 from .step import fastest
 from .stopwatch import stopwatch
@@ -27,7 +27,9 @@ def layer_times(batch_size, repeats=5):
         types.append(torch.bfloat16)
     rows = []
     for dtype in types:
-        rate = matmul_rate(device(), dtype, 256 if current().name == "smoke" else None, tf32=True)
+        small = current().name == "smoke"
+        rate = max(matmul_rate(device(), dtype, 256 if small else None, tf32=True),
+                   conv_rate(device(), dtype, 1 if small else 32))
         about = {"type": str(dtype).removeprefix("torch."), "TFLOP/s": rate / 1e12, "GB/s": copied / 1e9}
         with fastest(device()).applied():
             new = _layer_rows(batch_size, dtype, rate, copied, repeats)

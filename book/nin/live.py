@@ -1,11 +1,10 @@
-"""The network that runs live in a page: trains it, writes its weights and its still picture: python -m nin.live"""
+"""The network that runs live in a page: trains it, writes its weights and its still picture: python -m nin live"""
 
 import argparse
 import base64
 import datetime
 import json
 import math
-import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,11 +14,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from .data import CLASSES, batches, load, source, to_float
-from .ladder import BEST
-from .record import RESULTS
-from .scale import current, device, device_name
+from .recipes import BEST, SOUND
+from .scale import RESULTS, current, device, device_name
 from .stem import fold, nodes
-from .training import SOUND, train
+from .training import train
 
 STATIC = Path(__file__).resolve().parents[1] / "_static"
 SCRIPT, PICTURE, CAPTION = "figures/live-weights.js", "live-network.png", "live-network.txt"
@@ -104,8 +102,8 @@ def steps(network):
 
 
 def recipe(name, width=None, num_epochs=None):
-    """The "best" recipe, or the "sound" one at half the width for 3 epochs, as on a CPU; or as is asked for."""
-    base = BEST if name == "best" else replace(SOUND, variant=replace(SOUND.variant, width=0.5), num_epochs=3)
+    """The "best" recipe or the "sound" one, of another width or for other epochs where they are asked for."""
+    base = BEST if name == "best" else SOUND
     return replace(base, num_epochs=num_epochs or base.num_epochs,
                    variant=replace(base.variant, width=width or base.variant.width))
 
@@ -230,11 +228,11 @@ def write(network, about, test_set, folder=STATIC):
 
 def main(arguments=None):
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m nin.live", description=__doc__.split(":")[0])
-    parser.add_argument("--recipe", choices=["best", "sound"], default="best" if device().type == "cuda" else "sound",
-                        help="default: the ladder's best with a GPU, else the sound one, half as wide")
+    parser = argparse.ArgumentParser(prog="python -m nin live", description=__doc__.split(":")[0])
+    parser.add_argument("--recipe", choices=["best", "sound"], default="best",
+                        help="the ladder's best, or the sound one")
     parser.add_argument("--width", type=float, help="of all layers before the class maps")
-    parser.add_argument("--epochs", type=int, help="default: the best recipe's, or 3 of the sound one")
+    parser.add_argument("--epochs", type=int, help="default: the recipe's own")
     parser.add_argument("--keep", action="store_true", help="train nothing: write picture and text anew for the "
                         "weights that are there")
     parser.add_argument("--static", type=Path, default=STATIC, help="folder that the files are written to")
@@ -244,9 +242,8 @@ def main(arguments=None):
     if options.epochs is not None and options.epochs < 1:
         parser.error("--epochs must be at least 1")
     scale = current()
-    if scale.name != "full" and (options.static == STATIC or not os.environ.get("NIN_SCALE")):
-        parser.error("the page shows a network trained at full scale: set NIN_SCALE=full, also where there is no GPU, "
-                     "or rehearse with another scale and another folder (--static)")
+    if scale.name == "smoke" and options.static == STATIC:
+        parser.error("the page shows no network trained at smoke scale: rehearse with another folder (--static)")
     test_set = load(train=False).take(scale.test_images)
     if options.keep:
         network, about = read((options.static / SCRIPT).read_text("utf-8"))

@@ -1,9 +1,11 @@
 """The network of the book, its variants and their initial weights."""
 
-from dataclasses import dataclass
+import math
 
 import torch
 from torch import nn
+
+from .recipes import INITS, Variant
 
 
 def nin_block(in_channels, out_channels, kernel_size, strides, padding, num_1x1=2):
@@ -54,48 +56,11 @@ def check_native(stem, args):
 SMALLEST = 67  # an 11×11 window with stride 4, then three 3×3 pools with stride 2, leave one position
 
 
-@dataclass(frozen=True)
-class Variant:
-    """What an exercise changes in the network; the defaults are `nin()`."""
-
-    num_1x1: int = 2  # convolutions after the first one of each block
-    window: int = 1  # their window; 3 puts 3×3s in their place
-    head: str = "block"  # see `head`
-    linear_logits: bool = False  # no ReLU after the last convolution
-    batch_norm: bool = False  # after every convolution before the dropout
-    width: float = 1.0  # multiplies 96, 256 and 384; a native network rounds to multiples of 8
-    depth: int = 1  # blocks before each pool, in VGG's manner
-    dropout: float = 0.5
-    native: bool = False  # the 28×28 image as it is: 5×5 windows with stride 1 in place of 11×11 with stride 4
-    in_channels: int = 1
-    num_classes: int = 10
-
-    def __post_init__(self):
-        if self.head not in HEADS:
-            raise ValueError(f"head must be one of {', '.join(HEADS)}, not {self.head!r}")
-        if self.window not in (1, 3):
-            raise ValueError(f"window must be 1 or 3, not {self.window}")
-        if self.num_1x1 < 0 or self.width <= 0 or self.depth < 1 or not 0 <= self.dropout < 1:
-            raise ValueError(f"num_1x1 ≥ 0, width > 0, depth ≥ 1 and 0 ≤ dropout < 1 are needed: {self}")
-
-    @property
-    def side(self):
-        """Pixels to a side of the images that the network takes."""
-        return 28 if self.native else 224
-
-    @property
-    def cells(self):
-        """Positions of a class map: a row of 5, or of 4 in the native network, squared."""
-        return 16 if self.native else 25
-
-
-HEADS = ("block", "3x3", "1x1", "gradual", "fc", "fc-4096")
-
-
 def build(variant=Variant()):
     """The network of a Variant: layers 0 to 6 are the body, from 7 on the head. Weights are torch's defaults."""
-    unit = 8 if variant.native else 1  # a GPU's matrix units take 8 channels at a time
-    c1, c2, c3 = (max(1, round(variant.width * c / unit)) * unit for c in (96, 256, 384))
+    unit = 4 if variant.native else 1  # so that vector units take the channels whole
+    wide = (96, 256, 384 * variant.last_width)
+    c1, c2, c3 = (max(1, round(variant.width * c / unit)) * unit for c in wide)
     first = (5, 1, 2) if variant.native else (11, 4, 0)
     stages = []
     for c_in, c_out, kernel_size, strides, padding in [
@@ -125,30 +90,42 @@ def _block(c_in, c_out, kernel_size, strides, padding, variant):
 
 
 def _head(channels, variant):
-    """From (n, channels, 5, 5) to logits (n, num_classes); the last ReLU goes where the logits are linear.
+    """From (n, channels, h, w) to logits (n, num_classes); the last ReLU goes where the logits are linear.
 
-    block    the NiN block of the section           3x3, 1x1   one convolution, in one step
-    gradual  a 3×3 to 128 channels, 1×1s to 32 and on       fc   the block, then a layer over its maps
-    fc-4096  no class maps: AlexNet's 4096 hidden units on the flattened representation
+    block      the NiN block of the section         3x3, 1x1   one convolution, in one step
+    gradual    a 3×3 to 128 channels of the section's 384, 1×1s to 32 and on
+    fc         the block, then a layer over its maps
+    fc-hidden  no class maps: a layer of hidden units, AlexNet's 4096, on the flattened representation
     """
     classes = variant.num_classes
-    if variant.head == "fc-4096":
-        return [nn.Sequential(nn.Flatten(), nn.Linear(channels * variant.cells, 4096), nn.ReLU(),
-                              nn.Dropout(variant.dropout), nn.Linear(4096, classes))]
+    if variant.head == "fc-hidden":
+        flat = channels * variant.cells
+        hidden = between(flat, classes, 4096, 9600)
+        return [nn.Sequential(nn.Flatten(), nn.Linear(flat, hidden), nn.ReLU(),
+                              nn.Dropout(variant.dropout), nn.Linear(hidden, classes))]
     if variant.head == "gradual":
-        maps = nn.Sequential(nn.Conv2d(channels, 128, 3, padding=1), nn.ReLU(), nn.Conv2d(128, 32, 1), nn.ReLU(),
-                             nn.Conv2d(32, classes, 1), nn.ReLU())
+        some, few = (between(channels, classes, number, 384) for number in (128, 32))
+        maps = nn.Sequential(nn.Conv2d(channels, some, 3, padding=1), nn.ReLU(), nn.Conv2d(some, few, 1), nn.ReLU(),
+                             nn.Conv2d(few, classes, 1), nn.ReLU())
     elif variant.head in ("3x3", "1x1"):
         window = int(variant.head[0])
         maps = nn.Sequential(nn.Conv2d(channels, classes, window, padding=window // 2), nn.ReLU())
     else:
-        plain = Variant(num_1x1=variant.num_1x1, window=variant.window)  # no batch norm on the class maps
+        num_1x1 = variant.num_1x1 if variant.head_1x1 is None else variant.head_1x1
+        plain = Variant(num_1x1=num_1x1, window=variant.window)  # no batch norm on the class maps
         maps = _block(channels, classes, 3, 1, 1, plain)
     if variant.head == "fc":
         return [maps, nn.Flatten(), nn.Linear(variant.cells * classes, classes)]
     if variant.linear_logits:
         maps = maps[:-1]
     return [maps, nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten()]
+
+
+def between(features, classes, number, whole):
+    """As many units as lie between `features` and `classes` where `number` lies between `whole` and 10, in geometric
+    steps: 128 of 384 on the way to 10 become 49 of 96."""
+    way = math.log(whole / number) / math.log(whole / 10)
+    return round(features * (classes / features) ** way)
 
 
 def last_of_body(net):
@@ -173,7 +150,24 @@ def kaiming(net):
     return net
 
 
-INITIALISATIONS = {"xavier": xavier, "kaiming": kaiming}
+def zero_biases(net):
+    """All biases of convolutions and linear layers at zero, in place."""
+    for layer in net.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.zeros_(layer.bias)
+    return net
+
+
+def torch_biases(net, initialise):
+    """The initialisation's weights, in place, and the biases that the net has: torch's, in a new one."""
+    before = {name: p.detach().clone() for name, p in net.named_parameters() if name.endswith("bias")}
+    initialise(net).load_state_dict(before, strict=False)
+    return net
+
+
+# By their names in nin.recipes; biases apart from weights.
+INITIALISATIONS = dict(zip(INITS, (
+    xavier, kaiming, lambda net: zero_biases(xavier(net)), lambda net: torch_biases(net, kaiming)), strict=True))
 
 
 @torch.no_grad()

@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib import patches
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
+from .compare import mean_interval
+
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#7F7F7F")
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY)
@@ -90,6 +92,44 @@ def confusion(ax, matrix, classes):
     ax.set_yticks(range(len(classes)), classes)
     ax.set(xlabel="predicted class", ylabel="true class")
     ax.grid(False)
+    return ax
+
+
+OUTCOME_COLOURS = {"clean": SKY, "classes lost": ORANGE, "late": GREEN, "collapsed": RED, "diverged": GREY}
+
+
+def runs(ax, recorded, measure=None, label="test accuracy (%)"):
+    """Every recorded run a dot in the colour of its outcome, a row per label; a bar for the clean ones' 95% interval.
+
+    `measure` takes a run, and may return None. Without it the test accuracy is shown: below 50%, and of diverged runs,
+    as a triangle at the left end.
+    """
+    rows = {}
+    for run in recorded:
+        rows.setdefault(run["label"], []).append(run)
+    floor = 50 if measure is None else None
+    measure = measure or (lambda run: None if run["test_acc"] is None else 100 * run["test_acc"])
+    for row, group in enumerate(rows.values()):
+        for i, run in enumerate(group):
+            place = row + 0.4 * (i - (len(group) - 1) / 2) / max(1, len(group) - 1)  # so that no dot hides one
+            value = measure(run)
+            if value is None and floor is None:
+                continue
+            beyond = floor is not None and (value is None or value < floor)
+            ax.plot(floor if beyond else value, place, "<" if beyond else "o", markersize=5, alpha=0.85,
+                    color=OUTCOME_COLOURS.get(run["outcome"], GREY), label=run["outcome"])
+        clean = [value for run in group if run["outcome"] == "clean" and (value := measure(run)) is not None]
+        if len(clean) > 2:
+            interval = mean_interval(clean)
+            ax.plot([interval.low, interval.high], [row, row], color=BLUE, linewidth=3, solid_capstyle="butt")
+            ax.plot(interval.mean, row, "D", color=BLUE, markersize=6)
+    ax.set_yticks(range(len(rows)), [f"{name} (n = {len(group)})" for name, group in rows.items()])
+    triangles = any(line.get_marker() == "<" for line in ax.lines)
+    ax.set(xlabel=f"{label}; triangles: below {floor}, or none" if triangles else label, ylim=(len(rows) - 0.5, -0.5))
+    handles = dict(zip(*reversed(ax.get_legend_handles_labels())))
+    ax.legend([handles[end] for end in OUTCOME_COLOURS if end in handles],
+              [end for end in OUTCOME_COLOURS if end in handles], loc="lower left", bbox_to_anchor=(0, 1), ncols=3,
+              fontsize=9)
     return ax
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .data import batches
-from .training import fastest, forward
+from .step import fastest, forward
 
 
 def probe(train_x, labels, test_x, strength=0.01):
@@ -27,16 +27,17 @@ def probe(train_x, labels, test_x, strength=0.01):
 
 
 @torch.no_grad()
-def features(net, split):
-    """{"before, means": (n, 384), "before, all": (n, 9600), "after, means": (n, 10), and so on}.
+def features(net, split, speed=None):
+    """{"before, means": (n, channels), "before, all": (n, channels·h·w), "after, means": (n, 10), and so on}.
 
     After the reduction are the class maps, or all hidden units where a head has those instead.
     """
     parts, device, was_training = {}, next(net.parameters()).device, net.training
+    speed = speed or fastest(device)
     net.eval()
     reduce = net[7][:-1] if isinstance(net[7][0], nn.Flatten) else net[7]  # [:-1]: to hidden units
     for images, _ in batches(split.to(device), 250):
-        before = forward(net[:7], images, fastest(device))  # (n, 384, 5, 5)
+        before = forward(net[:7], images, speed)  # (n, channels, h, w)
         for place, x in (("before", before), ("after", reduce(before))):
             if x.dim() == 4:
                 parts.setdefault(f"{place}, means", []).append(x.mean((2, 3)))
@@ -45,8 +46,8 @@ def features(net, split):
     return {name: torch.cat(part) for name, part in parts.items()}
 
 
-def readable(net, train_set, test_set):
+def readable(net, train_set, test_set, speed=None):
     """The accuracy on test_set of a probe fitted on train_set, for each of the net's features: {name: 0 to 1}."""
-    seen, unseen = features(net, train_set), features(net, test_set)
+    seen, unseen = features(net, train_set, speed), features(net, test_set, speed)
     return {name: (probe(x, train_set.labels.to(x.device), unseen[name])[1] == test_set.labels.to(x.device)
                    ).double().mean().item() for name, x in seen.items()}

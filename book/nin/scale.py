@@ -1,13 +1,18 @@
-"""How much work a training cell does here: all of it on a GPU, a taste on a laptop, seconds in a test."""
+"""How much work a training cell does here: the section's own on a GPU, a pocket network's without one."""
 
 import datetime
+import functools
 import itertools
 import os
 import platform
+import re
+import subprocess
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 
-import torch
+RESULTS = Path(__file__).resolve().parents[1] / "results"  # recorded runs, and rows of benchmarks
+POCKET = 0.25  # the pocket network's width
 
 
 @dataclass(frozen=True)
@@ -15,16 +20,19 @@ class Scale:
     """Turns the section's numbers into those used here; at `full` they are the section's own."""
 
     name: str
-    max_epochs: int
+    pocket: bool  # the pocket network: 28×28 images as they are, a quarter as wide
+    live_epochs: int  # of a live cell, at most
+    patient_epochs: int  # of the one cell that may take longer
+    max_epochs: int  # of a recorded run, at most
     max_batch_size: int
     train_images: int
     test_images: int
-    loader_batches: int  # of d2l's data loader, which enlarges images on the CPU
+    loader_batches: int  # of d2l's data loader, which reads images one by one
     max_seeds: int
 
-    def epochs(self, n):
-        """At most n epochs."""
-        return min(n, self.max_epochs)
+    def epochs(self, n, patient=False):
+        """At most n epochs, as a live cell can wait for them: about a minute; `patient`: about six, by d2l's trainer."""
+        return min(n, self.patient_epochs if patient else self.live_epochs)
 
     def batch_size(self, n):
         """At most n examples per batch."""
@@ -34,19 +42,41 @@ class Scale:
         """The seeds 0 to n - 1, or the first few of them."""
         return range(min(n, self.max_seeds))
 
+    def variant(self, variant):
+        """A variant at this scale's size."""
+        return replace(variant, native=True, width=POCKET * variant.width) if self.pocket else variant
+
     def fit(self, recipe):
-        """A recipe with its epochs and batch size cut to this scale."""
-        return replace(recipe, num_epochs=self.epochs(recipe.num_epochs), batch_size=self.batch_size(recipe.batch_size))
+        """A recipe as it is recorded at this scale: its network's size, and epochs and batches cut for `smoke`."""
+        first = None if recipe.first is None else self.fit(recipe.first)
+        return replace(recipe, variant=self.variant(recipe.variant), batch_size=self.batch_size(recipe.batch_size),
+                       num_epochs=min(recipe.num_epochs, self.max_epochs), first=first)
+
+    def live(self, recipe):
+        """A recipe as a live cell trains it: fitted, with fewer epochs where it would take many minutes."""
+        return replace(self.fit(recipe), num_epochs=self.epochs(recipe.num_epochs))
 
     def limit(self, loader):
-        """A data loader's first batches: all of them at `full`."""
-        return loader if self.name == "full" else _First(loader, self.loader_batches)
+        """A data loader's first batches: all of them where there is the time."""
+        return _First(loader, self.loader_batches) if self.loader_batches < len(loader) else loader
+
+    def checkpoint(self, name):
+        """Where a live run of the section's network is kept after each epoch, so that it goes on; None at pocket size.
+
+        A finished run stays there as well: the same cell then shows it at once. Delete the file to train anew.
+        """
+        if self.name != "full":
+            return None
+        folder = Path(__file__).resolve().parents[2] / "_build" / "live"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{name}.part"
 
     def __str__(self):
-        if self.name == "full":
+        size = "the pocket network" if self.pocket else "the section's network"
+        if self.name == "full" and self == SCALES["full"]:
             return "full: the section's own settings"
-        return (f"{self.name}: {self.train_images:,} training and {self.test_images:,} test images, at most "
-                f"{self.max_epochs} epochs, batches of at most {self.max_batch_size}")
+        return (f"{self.name}: {size}, {self.train_images:,} training and {self.test_images:,} test images, at most "
+                f"{self.live_epochs} epochs in a cell")
 
 
 class _First:
@@ -62,35 +92,79 @@ class _First:
         return itertools.islice(self.loader, self.n)
 
 
+ALL = 10**9
 SCALES = {scale.name: scale for scale in (
-    Scale("full", 10**9, 10**9, 60_000, 10_000, 10**9, 10**9),
-    Scale("taste", 2, 32, 6_400, 1_000, 25, 8),
-    Scale("smoke", 1, 8, 48, 48, 5, 2),
+    Scale("full", False, ALL, ALL, ALL, ALL, 60_000, 10_000, ALL, ALL),
+    Scale("pocket", True, 3, 5, ALL, ALL, 60_000, 10_000, ALL, 20),
+    Scale("smoke", True, 1, 1, 1, 8, 48, 48, 5, 2),
 )}
 
 
 def current():
-    """The scale that NIN_SCALE names, else `full` where there is a CUDA GPU and `taste` where there is none."""
-    name = os.environ.get("NIN_SCALE") or ("full" if torch.cuda.is_available() else "taste")
+    """The scale that NIN_SCALE names, else `full` where there is a CUDA GPU and `pocket` where there is none.
+
+    NIN_IMAGES and NIN_EPOCHS, whole numbers, cut any scale down further: for a try of what is slow.
+    """
+    name = os.environ.get("NIN_SCALE") or ("full" if _gpu() else "pocket")
     if name not in SCALES:
         raise ValueError(f"NIN_SCALE must be one of {', '.join(SCALES)}, not {name!r}")
-    return SCALES[name]
+    scale = SCALES[name]
+    if images := _whole("NIN_IMAGES"):
+        scale = replace(scale, train_images=min(images, scale.train_images), test_images=min(images, scale.test_images),
+                        loader_batches=min(scale.loader_batches, -(-images // 128)))
+    if epochs := _whole("NIN_EPOCHS"):
+        scale = replace(scale, live_epochs=min(epochs, scale.live_epochs),
+                        patient_epochs=min(epochs, scale.patient_epochs), max_epochs=min(epochs, scale.max_epochs))
+    return scale
+
+
+def _whole(name):
+    """The whole number above zero that an environment variable holds, or None where it is not set."""
+    text = os.environ.get(name)
+    if text and not (text.isdecimal() and int(text)):
+        raise ValueError(f"{name} must be a whole number above zero, not {text!r}")
+    return int(text) if text else None
+
+
+def _gpu():
+    import torch  # here, so that recorded runs can be read without it
+
+    return torch.cuda.is_available()
 
 
 def device():
     """The device that training uses: the first CUDA GPU, else the CPU."""
-    return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    import torch
+
+    return torch.device("cuda:0" if _gpu() else "cpu")
 
 
-def device_name():
-    """The GPU's name, or the CPU's architecture and the number of threads that torch uses."""
-    if torch.cuda.is_available():
+def device_name(threads=None):
+    """The GPU's name, or the CPU's and the number of threads, by default those that torch uses here."""
+    import torch
+
+    if _gpu():
         return torch.cuda.get_device_name(0)
-    threads = torch.get_num_threads()
-    return f"CPU ({platform.machine()}, {threads} thread{'s' if threads > 1 else ''})"
+    threads = threads or torch.get_num_threads()
+    return f"CPU ({cpu_name()}, {threads} thread{'s' if threads > 1 else ''})"
+
+
+@functools.cache
+def cpu_name():
+    """The CPU's model, as the system names it: "AMD EPYC, family 25, model 17" where the name says little."""
+    try:
+        if platform.system() == "Darwin":
+            return subprocess.check_output(["sysctl", "-n", "machdep.cpu.brand_string"], text=True).strip()
+        lines = dict(re.findall(r"^([^\t\n]+?)\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
+        name = lines.get("model name") or lines["CPU part"]
+    except (OSError, subprocess.SubprocessError, KeyError):
+        return platform.processor() or platform.machine()
+    if any(character.isdigit() for character in name):
+        return name
+    return f"{name}, family {lines.get('cpu family')}, model {lines.get('model')}"
 
 
 def about():
     """One paragraph for the top of a notebook: scale, device, versions and date."""
     return (f"scale {current()}\ndevice {device_name()}\nPython {platform.python_version()}, torch "
-            f"{torch.__version__}, torchvision {version('torchvision')}, {datetime.date.today()}")
+            f"{version('torch')}, torchvision {version('torchvision')}, {datetime.date.today()}")

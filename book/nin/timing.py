@@ -12,45 +12,65 @@ from torch import nn
 from . import first_step
 from .d2l_run import d2l_quietly, printed_numbers
 from .data import d2l_folder, enlarge, load, to_float
-from .model import nin
+from .model import build
 from .profiling import measured_peak
-from .scale import current, device
-from .training import SECTION, SOUND, Speed, fastest, train
+from .recipes import SECTION, SOUND
+from .scale import SCALES, current, device
+from .step import Speed, fastest
+from .training import train
 
 
-def levers():
-    """The helper's paths from the plainest on, each with one lever more; those that this device can pull."""
-    changes = {"+ folded stem": {"fold": True}, "+ channels last": {"channels_last": True}}
+def levers(pocket=False):
+    """The helper's paths from the plainest on, each with one lever more; those that this device can pull.
+
+    The pocket network takes its images as they are: there is nothing to fold.
+    """
+    changes = {"+ channels last": {"channels_last": True}}
+    changes = changes if pocket else {"+ folded stem": {"fold": True}} | changes
     if device().type == "cpu":
         changes |= {"+ kept memory": {"keep_memory": True}, "+ bfloat16": {"bf16": True}}
     else:
         changes |= {"+ bfloat16": {"bf16": True}, "+ cuDNN's fastest": {"autotune": True},
                     "+ fused update": {"fused": True}, "+ CUDA graph": {"graph": True},
                     "compiled instead": {"graph": False, "compile": True}, "compiled, CUDA graph": {"graph": True}}
-    paths = {"plain": Speed()}
+    paths = {"plain": Speed(fold=pocket)}
     for name, change in changes.items():
         paths[name] = replace(list(paths.values())[-1], **change)
     return paths
 
 
-def d2l_loaders(batch_size):
-    """d2l's own loaders, cut to the scale."""
+# Batches of d2l's loaders that are timed on a CPU: of the section's network, and of the pocket network.
+BATCHES = {False: 2, True: 40}
+
+
+def size(pocket=False):
+    """The Scale that is timed: the section's network or the pocket's, on as many batches as a benchmark can wait for."""
+    scale = current()
+    if scale.name != "smoke":
+        scale, on_gpu = SCALES["pocket" if pocket else "full"], device().type == "cuda"
+        scale = scale if on_gpu else replace(scale, loader_batches=BATCHES[pocket])
+    return replace(scale, pocket=pocket)
+
+
+def d2l_loaders(scale):
+    """d2l's own loaders, of images as large as the scale's network takes them, cut to the scale."""
     with d2l_folder(), d2l_quietly() as (d2l, _):
-        loaders = d2l.load_data_fashion_mnist(batch_size, resize=224)
-    return [current().limit(loader) for loader in loaders]
+        loaders = d2l.load_data_fashion_mnist(scale.batch_size(SECTION.batch_size), resize=None if scale.pocket else 224)
+    return [scale.limit(loader) for loader in loaders]
 
 
-def d2l_train(loaders, num_epochs):
-    """d2l's own training; returns its examples/s."""
+def d2l_train(scale, loaders, num_epochs):
+    """d2l's own training of the scale's network; returns its examples/s."""
     with d2l_quietly() as (d2l, printed):
-        d2l.train_ch6(nin(), *loaders, num_epochs, SECTION.lr, device())
+        d2l.train_ch6(build(scale.variant(SECTION.variant)), *loaders, num_epochs, SECTION.lr, device())
     return printed_numbers(printed.getvalue())[-1]
 
 
-def speed(rounds):
+def speed(rounds, pocket=False):
     """Time one epoch with its evaluation by every path, `rounds` times in turn, after a round to warm up."""
-    recipe = replace(current().fit(SECTION), num_epochs=1)
-    loaders = d2l_loaders(recipe.batch_size)
+    scale = size(pocket)
+    recipe = replace(scale.fit(SECTION), num_epochs=1)
+    loaders = d2l_loaders(scale)
     sets = [load(train=is_train).take(len(loader) * recipe.batch_size)
             for is_train, loader in zip((True, False), loaders)]
     steps, times, peaks, failed = {}, {}, {}, {}
@@ -60,8 +80,8 @@ def speed(rounds):
         steps[name] = run.step
         return run.images_per_second
 
-    paths = {"d2l": lambda: d2l_train(loaders, 1)}
-    paths |= {name: lambda name=name, how=how: ours(name, how) for name, how in levers().items()}
+    paths = {"d2l": lambda: d2l_train(scale, loaders, 1)}
+    paths |= {name: lambda name=name, how=how: ours(name, how) for name, how in levers(pocket).items()}
     for turn in range(rounds + 1):
         for name, path in paths.items():
             if name in failed:
@@ -80,7 +100,9 @@ def speed(rounds):
                 failed[name] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     if device().type == "cpu":
         peaks = _cpu_peaks(steps, sets[0], recipe)
-    return [_speed_row(name, times, peaks, failed) | {"images": len(sets[0]), "rounds": rounds} for name in paths]
+    about = {"images": len(sets[0]), "rounds": rounds, "batch size": recipe.batch_size,
+             "network": "pocket" if pocket else "section"}
+    return [_speed_row(name, times, peaks, failed) | about for name in paths]
 
 
 def _speed_row(name, times, peaks, failed):
@@ -97,12 +119,13 @@ def _speed_row(name, times, peaks, failed):
 def _cpu_peaks(steps, train_set, recipe):
     """Of one step, beyond weights and data set: torch counts a CPU's memory only while it profiles."""
     images, labels = train_set.images[:recipe.batch_size], train_set.labels[:recipe.batch_size]
-    net = nin()
+    net = build(recipe.variant)
     optimizer = torch.optim.SGD(net.parameters(), recipe.lr)
 
     def d2l_step():
         optimizer.zero_grad()
-        nn.functional.cross_entropy(net(enlarge(to_float(images))), labels).backward()
+        x = to_float(images) if recipe.variant.native else enlarge(to_float(images))
+        nn.functional.cross_entropy(net(x), labels).backward()
         optimizer.step()
 
     work = {"d2l": d2l_step} | {name: lambda step=step: step(images, labels, recipe.lr) for name, step in steps.items()}
@@ -139,7 +162,8 @@ def _d2l_until(target):
         return seen[-1][0]
 
     with mock.patch.object(d2l, "evaluate_accuracy_gpu", noting), contextlib.suppress(_Reached):
-        d2l_train(d2l_loaders(current().batch_size(SECTION.batch_size)), current().epochs(SECTION.num_epochs))
+        scale = current()
+        d2l_train(scale, d2l_loaders(scale), scale.epochs(SECTION.num_epochs))
     return _until("d2l", seen, target, 0.0)
 
 

@@ -2,7 +2,7 @@
 
 import math
 import pickle
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -10,47 +10,10 @@ from torch import nn
 from tqdm import trange
 
 from .data import Split, batches
-from .model import INITIALISATIONS, Variant
+from .recipes import Recipe
 from .scale import device as default_device
-from .step import Speed, Step, fastest, forward
+from .step import Step, fastest, forward
 from .stopwatch import stopwatch
-
-__all__ = ["SCHEDULES", "SECTION", "SOUND", "Diverged", "Recipe", "Run", "Speed", "augment", "evaluate", "fastest",
-           "forward", "learning_rates", "predict", "train"]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a run computes. The defaults are the section's: plain SGD, lr 0.1, 10 epochs, batches of 128, Xavier."""
-
-    variant: Variant = Variant()
-    init: str = "xavier"
-    lr: float = 0.1  # the highest, where a schedule changes it
-    num_epochs: int = 10
-    batch_size: int = 128
-    schedule: str = "constant"
-    momentum: float = 0.0  # Nesterov's
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    flips: bool = False  # mirror every other image, at random
-    shift: int = 0  # move every image by up to this many source pixels
-    erase: int = 0  # blacken a square of this many source pixels to a side
-    mirrored: bool = False  # when measured: the mean of the logits of each image and of its mirror image
-    seed: int = 0  # of the weights, the order of the examples, dropout and augmentation
-
-    def __post_init__(self):
-        if not (self.lr > 0 and math.isfinite(self.lr)):
-            raise ValueError(f"lr must be above zero, not {self.lr}: the section uses 0.1")
-        if self.num_epochs < 1 or self.batch_size < 1:
-            raise ValueError(f"num_epochs and batch_size must be at least 1, not {self.num_epochs} "
-                             f"and {self.batch_size}")
-        if self.init not in INITIALISATIONS:
-            raise ValueError(f"init must be one of {', '.join(INITIALISATIONS)}, not {self.init!r}")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}")
-        if not (0 <= self.shift < 28 and 0 <= self.erase <= 28):
-            raise ValueError(f"shift must lie between 0 and 27 pixels and erase between 0 and 28, not {self.shift} "
-                             f"and {self.erase}")
 
 
 @dataclass
@@ -63,7 +26,25 @@ class Run:
     history: list = field(default_factory=list)  # dicts: epoch, loss, train_acc, test_acc, seconds, test_seconds
     losses: list = field(default_factory=list, repr=False)  # of every step
     gradients: dict = field(default_factory=dict, repr=False)  # {watched parameter: ‖gradient‖ / ‖weights‖ per step}
+    before: dict = field(default_factory=dict, repr=False)  # the test set before the first step, see `examine`
+    examined: list = field(default_factory=list, repr=False)  # and after every epoch
     interrupted: bool = False
+
+    def add(self, epoch, examined, test_seconds):
+        """Keep a finished epoch: (its history entry, losses, watched gradients), and what the test set showed."""
+        entry, losses, watched = epoch
+        self.examined.append(examined)
+        self.losses += losses
+        for kept, values in zip(self.gradients.values(), watched, strict=True):
+            kept += values
+        self.history.append({**entry, "test_acc": right(examined), "test_seconds": test_seconds})
+
+    def cut(self, steps):
+        """Drop what was kept of an epoch that is not in the history; an epoch has so many steps."""
+        n = len(self.history)
+        del self.examined[n:], self.losses[n * steps:]
+        for kept in self.gradients.values():
+            del kept[n * steps:]
 
     @property
     def net(self):
@@ -81,27 +62,33 @@ class Run:
         return self.history[-1]
 
 
+KEPT = ("history", "losses", "gradients", "before", "examined")  # of a Run, in its checkpoint
+
+
 class Diverged(FloatingPointError):
-    """The loss is no longer a finite number."""
+    """The loss is no longer a finite number; `run` is what was trained until then."""
+
+    run = None
 
 
-def constant(optimizer, steps):
-    """The same lr at every step."""
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+def cosine(step, steps):
+    """From 1 at step 0 along half a cosine to 0 at step `steps` (Loshchilov & Hutter 2016)."""
+    return (1 + math.cos(math.pi * step / steps)) / 2
 
 
-def cosine(optimizer, steps):
-    """From lr to 0 along half a cosine (Loshchilov & Hutter 2016)."""
-    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+def one_cycle(step, steps):
+    """Up from 1/25 to 1 in the first three tenths of the steps, then down to 4e-6 (Smith & Topin 2017)."""
+    top = 0.3 * steps - 1
+    if step <= top:
+        return 1 - 24 / 25 * cosine(step, top)
+    return 4e-6 + (1 - 4e-6) * cosine(step - top, steps - 1 - top)
 
 
-def one_cycle(optimizer, steps):
-    """Up to lr in three tenths of the steps, then down (Smith & Topin 2017); the momentum stays."""
-    lr = optimizer.param_groups[0]["lr"]
-    return torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, cycle_momentum=False)
-
-
-SCHEDULES = {"constant": constant, "cosine": cosine, "one-cycle": one_cycle}
+def learning_rates(schedule, lr, steps, warmup=0):
+    """The lr of every step; over the first `warmup` steps it also rises in proportion to their number."""
+    shapes = {"constant": lambda step, steps: 1.0, "cosine": cosine, "one-cycle": one_cycle}
+    rates = [lr * shapes[schedule](step, steps) for step in range(steps)]
+    return [rate * min(1, (step + 1) / warmup) if warmup else rate for step, rate in enumerate(rates)]
 
 
 def augment(images, recipe, generator):
@@ -150,6 +137,27 @@ def evaluate(net, split, speed=None, mirrored=False):
     return (logits.argmax(1) == split.labels.to(logits.device)).float().mean().item()
 
 
+def examine(net, split, speed=None, mirrored=False):
+    """What the net answers on all of a split, as a dict of plain numbers.
+
+    "confusion": counts, rows the true classes, columns the answers; "logit_mean", "logit_std", "logit_min" and
+    "logit_max": of each class's logit over the images.
+    """
+    logits = predict(net, split, speed, mirrored=mirrored)
+    k = logits.shape[1]
+    pairs = k * split.labels.to(logits.device) + logits.argmax(1)
+    low, high = logits.aminmax(dim=0)
+    parts = {"mean": logits.mean(0), "std": logits.std(0), "min": low, "max": high}
+    return {"confusion": pairs.bincount(minlength=k * k).view(k, k).tolist(),
+            **{f"logit_{name}": [float(f"{value:.4g}") for value in values.tolist()] for name, values in parts.items()}}
+
+
+def right(examined):
+    """The fraction of right answers in what `examine` gives."""
+    confusion = examined["confusion"]
+    return sum(row[i] for i, row in enumerate(confusion)) / sum(map(sum, confusion))
+
+
 def train(recipe, train_set, test_set, speed=None, device=None, progress=True, checkpoint=None, step=None,
           watch=()):
     """Train the recipe's network from its seed. Raises Diverged; Ctrl-C keeps the epochs that were finished.
@@ -162,68 +170,103 @@ def train(recipe, train_set, test_set, speed=None, device=None, progress=True, c
     speed = speed or fastest(device)
     if step is None or not step.fits(recipe, speed, device, watch):
         step = Step(recipe, speed, device, watch)
-    step.start(recipe)
     train_set, test_set = train_set.to(device), test_set.to(device)
     run = Run(recipe, step, len(train_set), gradients={name: [] for name in watch})
     generator = torch.Generator(device).manual_seed(recipe.seed)
-    if checkpoint is not None and Path(checkpoint).exists():
+    resumed = checkpoint is not None and Path(checkpoint).exists()
+    if recipe.first is not None and not resumed:
+        before = train(replace(recipe.first, seed=recipe.seed), train_set, test_set, speed, device, progress,
+                       checkpoint and f"{checkpoint}.first")
+        if before.interrupted:
+            raise KeyboardInterrupt
+        biases = _biases(before.net)
+    step.start(recipe)
+    if resumed:
         _resume(run, generator, checkpoint)
+    else:
+        if recipe.first is not None:
+            run.net.load_state_dict(biases, strict=False)
+        run.before = examine(run.net, test_set, speed, recipe.mirrored)
     steps = math.ceil(len(train_set) / recipe.batch_size)
-    lrs = learning_rates(recipe.schedule, recipe.lr, recipe.num_epochs * steps)
+    lrs = learning_rates(recipe.schedule, recipe.lr, recipe.num_epochs * steps, recipe.warmup)
     bar = trange(recipe.num_epochs * steps, initial=len(run.history) * steps, unit="step", leave=False,
                  disable=not progress)
+    state_of, state = len(run.history), step.state()
     with speed.applied(), bar:
         try:
             while len(run.history) < recipe.num_epochs:
-                _train_epoch(run, train_set, lrs[len(run.history) * steps:][:steps], generator, bar)
+                state_of, state = len(run.history), step.state()
+                epoch = _train_epoch(run, train_set, lrs[len(run.history) * steps:][:steps], generator, bar)
                 seconds = stopwatch(device)
-                test_acc = evaluate(run.net, test_set, speed, recipe.mirrored)
-                run.last.update(test_acc=test_acc, test_seconds=seconds())
+                found = examine(run.net, test_set, speed, recipe.mirrored)
+                run.add(epoch, found, seconds())
                 _show(bar, run.last["loss"], run.images_per_second)
                 if checkpoint is not None:
                     _save(run, generator, checkpoint)
         except KeyboardInterrupt:
-            run.history = [epoch for epoch in run.history if "test_acc" in epoch]
             if not run.history:
                 raise
+            run.cut(steps)
+            if state_of == len(run.history):  # else the next epoch had not begun
+                step.restore(state)
             run.interrupted = True
     return run
 
 
-def learning_rates(schedule, lr, steps):
-    """The lr of every step."""
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr)
-    scheduler, rates = SCHEDULES[schedule](optimizer, steps), []
-    for _ in range(steps):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    return rates
+def minutes(recipe, images, speed=None, device=None, steps=3):
+    """The minutes that a recipe takes on so many training images here, from a few steps on images of noise.
+
+    Evaluation and augmentation are left out: a few percent.
+    """
+    device = torch.device(device or default_device())
+    speed = speed or fastest(device)
+    n = recipe.batch_size
+    with torch.random.fork_rng(), speed.applied():
+        step = Step(recipe, speed, device)
+        noise = torch.randint(0, 256, (n, 1, 28, 28), dtype=torch.uint8, device=device)
+        labels = torch.arange(n, device=device) % recipe.variant.num_classes
+        step.start(recipe)
+        step.net.train()
+        step(noise, labels, recipe.lr)  # warm-up
+        seconds = stopwatch(device)
+        for _ in range(steps):
+            step(noise, labels, recipe.lr)
+        seconds = seconds() / steps
+    return seconds * recipe.num_epochs * math.ceil(images / n) / 60
+
+
+def _biases(net):
+    """A copy of all biases of convolutions and linear layers: what d2l's initialisation leaves as it was."""
+    return {f"{name}.bias": layer.bias.detach().clone() for name, layer in net.named_modules()
+            if isinstance(layer, (nn.Conv2d, nn.Linear))}
 
 
 def _train_epoch(run, train_set, lrs, generator, bar):
-    """One pass over the training set; appends an epoch to the history and its losses to the run."""
+    """One pass over the training set; returns its history entry, losses and watched gradients, and keeps nothing."""
     step, recipe, epoch = run.step, run.recipe, len(run.history) + 1
     step.net.train()
     losses, relative, correct, seconds = [], [], 0, stopwatch(generator.device)
-    for lr, (images, labels) in zip(lrs, batches(train_set, recipe.batch_size, generator), strict=True):
-        loss, right, *watched = step(augment(images, recipe, generator), labels, lr)
-        losses.append(loss)
-        relative.append(watched)
-        correct = correct + right
-        bar.update()
-        if loss.device.type == "cpu":  # reading a loss would make a GPU wait, so there it is read after the epoch
-            _check(losses, epoch, recipe)
-            _show(bar, loss.item(), len(losses) * recipe.batch_size / seconds())
-    seconds = seconds()
-    _check(losses, epoch, recipe)
+    try:
+        for lr, (images, labels) in zip(lrs, batches(train_set, recipe.batch_size, generator), strict=True):
+            loss, hits, *watched = step(augment(images, recipe, generator), labels, lr)
+            losses.append(loss)
+            relative.append(watched)
+            correct = correct + hits
+            bar.update()
+            if loss.device.type == "cpu":  # reading a loss would make a GPU wait, so there it is read after the epoch
+                _check(losses, epoch, recipe)
+                _show(bar, loss.item(), len(losses) * recipe.batch_size / seconds())
+        seconds = seconds()
+        _check(losses, epoch, recipe)
+    except Diverged as error:
+        finite = [loss for loss in torch.stack(losses).tolist() if math.isfinite(loss)]
+        run.losses += finite
+        error.run = run
+        raise
     losses = torch.stack(losses).tolist()
     mean = math.fsum(losses) * recipe.batch_size - losses[-1] * (recipe.batch_size - len(labels))  # the last is smaller
-    run.losses += losses
-    for kept, values in zip(run.gradients.values(), zip(*relative), strict=True):
-        kept += torch.stack(values).tolist()
-    run.history.append({"epoch": epoch, "loss": mean / len(train_set), "train_acc": float(correct) / len(train_set),
-                        "seconds": seconds})
+    return ({"epoch": epoch, "loss": mean / len(train_set), "train_acc": float(correct) / len(train_set),
+             "seconds": seconds}, losses, [torch.stack(values).tolist() for values in zip(*relative)])
 
 
 def _show(bar, loss, images_per_second):
@@ -249,8 +292,9 @@ def _random_states(generator):
 def _save(run, generator, path):
     """Write the run up to its last epoch; an interruption leaves the former file whole."""
     unfinished = Path(f"{path}.part")
-    torch.save({"recipe": asdict(run.recipe), "images": run.train_images, "history": run.history, "losses": run.losses,
-                "gradients": run.gradients, "random": _random_states(generator), **run.step.state()}, unfinished)
+    kept = {name: getattr(run, name) for name in KEPT}
+    torch.save({"recipe": asdict(run.recipe), "images": run.train_images, "random": _random_states(generator), **kept,
+                **run.step.state()}, unfinished)
     unfinished.replace(path)
 
 
@@ -268,14 +312,8 @@ def _resume(run, generator, path):
     if len(saved["random"]) != len(_random_states(generator)):
         raise ValueError(f"{path} was written on another kind of device than {generator.device}: go on there, or "
                          f"delete it to start anew")
-    run.history, run.losses, run.gradients = saved["history"], saved["losses"], saved["gradients"]
+    for name in KEPT:
+        setattr(run, name, saved[name])
     run.step.restore(saved)
     for state, put in zip(saved["random"], (generator.set_state, torch.set_rng_state, torch.cuda.set_rng_state)):
         put(state)
-
-
-SECTION = Recipe()
-# Differs from the section's on every count but the layers, to leave the plateau early; the studies say how reliably.
-# The best recipe is another one: nin.ladder.BEST.
-SOUND = Recipe(variant=Variant(linear_logits=True, batch_norm=True), init="kaiming", lr=0.05, momentum=0.9,
-               schedule="one-cycle", flips=True)

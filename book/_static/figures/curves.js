@@ -9,8 +9,7 @@ figures.define("curves", async (root) => {
   const runs = figures.recorded[study];
   if (!runs.length) {
     root.append(make("p", {class: "fig-curves-none"}, make("strong", {}, "Not yet recorded."),
-      " On a machine with a GPU, in ", make("code", {}, "book/"), ": ",
-      make("code", {}, `python -m nin.record ${study}`)));
+      " In ", make("code", {}, "book/"), ": ", make("code", {}, `python -m nin record ${study}`)));
     return;
   }
 
@@ -18,10 +17,10 @@ figures.define("curves", async (root) => {
   const COLOURS = ["var(--fig-curves-blue)", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9",
                    "currentColor"];
   const PLATEAU = Math.log(10);  // the loss of a network that knows nothing
-  const PART = 20;  // steps in each recorded mean of the training loss
+  const PART = 40;  // steps in each mean of the training loss that the build writes
   const tested = runs[0].held_out ? "accuracy on held-out images" : "test accuracy";
   const metrics = {
-    losses: "training loss, means of 20 steps", loss: "training loss, by epoch",
+    losses: "training loss, means of 40 steps", loss: "training loss, by epoch",
     train_acc: "training accuracy, by epoch", test_acc: `${tested}, by epoch`};
   // Labels like "one 1×1, a sound recipe" make groups by their endings; in each the colours begin anew.
   const labels = [...new Set(runs.map((run) => run.label))];
@@ -33,7 +32,7 @@ figures.define("curves", async (root) => {
     const place = group ? labels.filter((other) => ending(other) === group).indexOf(label) : i;
     return {label, own, group, number: i + 1, colour: COLOURS[place % COLOURS.length], shown: i < 4,
             name: group ? label.slice(0, -group.length - 2) : label,
-            collapsed: own.filter((run) => run.collapsed).length};
+            unclean: own.filter((run) => !run.clean).length};
   });
   const seeds = [...new Set(runs.map((run) => run.seed))].sort((a, b) => a - b);
   const drawing = make("div", {class: "fig-curves-plot"});
@@ -46,7 +45,7 @@ figures.define("curves", async (root) => {
     ...Object.entries(metrics).map(([value, text]) => make("option", {value}, text)));
   const seed = make("select", {onchange: draw, onkeydown: step},
     make("option", {value: ""}, "all alike"), ...seeds.map((value) => make("option", {value}, `${value}`)));
-  const stuck = make("input", {type: "checkbox", checked: true, onchange: draw});
+  const others = make("input", {type: "checkbox", checked: true, onchange: draw});
   const boxes = variants.map((variant, i) => make("input", {type: "checkbox", checked: variant.shown,
     onchange: () => {
       variant.shown = boxes[i].checked;
@@ -59,12 +58,12 @@ figures.define("curves", async (root) => {
   const choice = (variant, i) => make("label", {}, boxes[i],
     make("svg", {width: 22, height: 8, "aria-hidden": "true"},
       make("line", {x1: 0, x2: 22, y1: 4, y2: 4, stroke: variant.colour, "stroke-width": 3})),
-    `${variant.number} ${variant.name}: ${variant.collapsed} of ${variant.own.length} collapsed`);
+    `${variant.number} ${variant.name}: ${variant.own.length - variant.unclean} of ${variant.own.length} clean`);
   root.append(
     make("p", {class: "figure-title"}, `${runs.length} recorded runs`),
     make("div", {class: "fig-curves-controls"},
       make("label", {}, "Show ", metric), make("label", {}, "Seed ", seed),
-      make("label", {}, stuck, " collapsed runs (dashed)")),
+      make("label", {}, others, " runs that did not end clean (dashed)")),
     drawing, said,
     ...(groups.length ? groups : [""]).map((group) => make("fieldset", {},
       make("legend", {}, group ? `Variants, ${group}` : "Variants"),
@@ -101,13 +100,13 @@ figures.define("curves", async (root) => {
     const shown = variants.filter((variant) => variant.shown);
     const some = shown
       .flatMap((variant) => variant.own.map((run) => ({variant, run, points: curve(run, name)})))
-      .filter(({run, points}) => points.length && (stuck.checked || !run.collapsed));
+      .filter(({run, points}) => points.length && (others.checked || run.clean));
     drawing.replaceChildren(plot(some, name, single));
-    const fallen = shown.reduce((sum, variant) => sum + variant.collapsed, 0);
+    const fallen = shown.reduce((sum, variant) => sum + variant.unclean, 0);
     const total = shown.reduce((sum, variant) => sum + variant.own.length, 0);
     const own = some.filter(({run}) => run.seed === single).length;
     said.textContent = `${some.length} ${some.length === 1 ? "line" : "lines"}: ${metrics[name]}. `
-      + `${fallen} of ${total} chosen runs collapsed.`
+      + `${fallen} of ${total} chosen runs did not end clean.`
       + (single === null ? "" : ` Seed ${single} stands out, with ${own} of them; its accuracies: see below.`);
     tell(single);
   }
@@ -152,7 +151,7 @@ figures.define("curves", async (root) => {
       svg.append(make("path", {
         d: `M${places.join("L")}${places.length === 1 ? "h0" : ""}`, stroke: line.variant.colour,
         "data-seed": line.run.seed, "data-variant": line.variant.number,
-        class: `${line.run.collapsed ? "fig-curves-collapsed" : ""} ${single === null ? "" : marked(line)
+        class: `${line.run.clean ? "" : "fig-curves-unclean"} ${single === null ? "" : marked(line)
           ? "fig-curves-marked" : "fig-curves-pale"}`}));
     }
     label(svg, some, x, y, bottom);
@@ -173,7 +172,7 @@ figures.define("curves", async (root) => {
   function label(svg, some, x, y, bottom) {
     const tags = variants.flatMap((variant) => {
       const own = some.filter((line) => line.variant === variant);
-      const end = own.filter(({run}) => !run.collapsed);
+      const end = own.filter(({run}) => run.clean);
       const places = (end.length ? end : own).map(({points}) => points.at(-1));
       const middle = (axis) => mean(places.map((place) => place[axis]));
       return places.length ? [{variant, x: x(middle(0)), from: y(middle(1))}] : [];
@@ -189,21 +188,21 @@ figures.define("curves", async (root) => {
     }
   }
 
-  // The table of the variants shown; the mean is over the runs that started, as in the chapter.
+  // The table of the variants shown; the mean is over the clean runs, as in the chapter.
   function tell(single) {
     const cell = (text) => make("td", {}, text);
     const percent = (value) => value == null ? "–" : `${(100 * value).toFixed(2)}%`;
-    const heads = ["variant", "collapsed", "mean of the others"];
+    const heads = ["variant", "clean", "mean of the clean runs"];
     if (single !== null) heads.push(`seed ${single}`);
     table.replaceChildren(
       make("caption", {}, `${tested[0].toUpperCase()}${tested.slice(1)} after the last epoch`),
       make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", {scope: "col"}, text)))),
-      make("tbody", {}, ...variants.filter(({shown}) => shown).map(({number, label, own, collapsed}) => {
-        const ends = own.filter((run) => !run.collapsed).map((run) => run.test_acc.at(-1));
+      make("tbody", {}, ...variants.filter(({shown}) => shown).map(({number, label, own, unclean}) => {
+        const ends = own.filter((run) => run.clean).map((run) => run.test_acc.at(-1));
         const one = own.filter((run) => run.seed === single)
-          .map((run) => `${percent(run.test_acc.at(-1))}${run.collapsed ? ", collapsed" : ""}`).join("; ");
+          .map((run) => `${percent(run.test_acc.at(-1))}${run.clean ? "" : `, ${run.outcome ?? "unknown"}`}`).join("; ");
         return make("tr", {}, make("th", {scope: "row"}, `${number} ${label}`),
-          cell(`${collapsed} of ${own.length}`), cell(percent(ends.length ? mean(ends) : null)),
+          cell(`${own.length - unclean} of ${own.length}`), cell(percent(ends.length ? mean(ends) : null)),
           ...single === null ? [] : [cell(one || "–")]);
       })));
   }

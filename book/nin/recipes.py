@@ -1,0 +1,184 @@
+"""What a run computes: a network's variant, how it is trained, and the recipes that chapters 3 and 4 arrive at.
+
+Values only: nothing here needs torch, so recorded runs can be named and counted where there is none.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, fields, replace
+
+HEADS = ("block", "3x3", "1x1", "gradual", "fc", "fc-hidden")
+INITS = ("xavier", "kaiming", "xavier, zero biases", "kaiming, torch's biases")
+SCHEDULES = ("constant", "cosine", "one-cycle")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What an exercise changes in the network; the defaults are the section's `nin()`."""
+
+    num_1x1: int = 2  # convolutions after the first one of each block
+    window: int = 1  # their window; 3 puts 3×3s in their place
+    head: str = "block"  # one of HEADS, see nin.model
+    linear_logits: bool = False  # no ReLU after the last convolution
+    batch_norm: bool = False  # after every convolution before the dropout
+    width: float = 1.0  # multiplies 96, 256 and 384; a native network rounds to multiples of 4
+    depth: int = 1  # blocks before each pool, in VGG's manner
+    dropout: float = 0.5
+    native: bool = False  # the 28×28 image as it is: 5×5 windows with stride 1 in place of 11×11 with stride 4
+    in_channels: int = 1
+    num_classes: int = 10
+    head_1x1: int | None = None  # 1×1s in the head's block; None: as many as in the body's
+    last_width: float = 1.0  # multiplies the last stage's channels once more
+
+    def __post_init__(self):
+        if self.head not in HEADS:
+            raise ValueError(f"head must be one of {', '.join(HEADS)}, not {self.head!r}")
+        if self.window not in (1, 3):
+            raise ValueError(f"window must be 1 or 3, not {self.window}")
+        if min(self.width, self.last_width) <= 0 or self.depth < 1 or not 0 <= self.dropout < 1:
+            raise ValueError(f"width > 0, last_width > 0, depth ≥ 1 and 0 ≤ dropout < 1 are needed: {self}")
+        if min(self.num_1x1, self.head_1x1 or 0) < 0:
+            raise ValueError(f"num_1x1 ≥ 0 and head_1x1 ≥ 0 are needed: {self}")
+
+    @property
+    def side(self):
+        """Pixels to a side of the images that the network takes."""
+        return 28 if self.native else 224
+
+    @property
+    def cells(self):
+        """Positions of a class map: a row of 5, or of 4 in the native network, squared."""
+        return 16 if self.native else 25
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a run computes. The defaults are the section's: plain SGD, lr 0.1, 10 epochs, batches of 128, Xavier."""
+
+    variant: Variant = Variant()
+    init: str = "xavier"
+    lr: float = 0.1  # the highest, where a schedule changes it
+    num_epochs: int = 10
+    batch_size: int = 128
+    schedule: str = "constant"
+    momentum: float = 0.0  # Nesterov's
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    flips: bool = False  # mirror every other image, at random
+    shift: int = 0  # move every image by up to this many source pixels
+    erase: int = 0  # blacken a square of this many source pixels to a side
+    mirrored: bool = False  # when measured: the mean of the logits of each image and of its mirror image
+    seed: int = 0  # of the weights, the order of the examples, dropout and augmentation
+    warmup: int = 0  # steps over which the lr rises in proportion to them, before the schedule's own course
+    first: "Recipe | None" = None  # trained before, with the same seed; this run starts with its biases
+
+    def __post_init__(self):
+        if not (self.lr > 0 and math.isfinite(self.lr)):
+            raise ValueError(f"lr must be above zero, not {self.lr}: the section uses 0.1")
+        if self.num_epochs < 1 or self.batch_size < 1:
+            raise ValueError(f"num_epochs and batch_size must be at least 1, not {self.num_epochs} "
+                             f"and {self.batch_size}")
+        if self.init not in INITS:
+            raise ValueError(f"init must be one of {', '.join(INITS)}, not {self.init!r}")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}")
+        if self.warmup < 0:
+            raise ValueError(f"warmup must be 0 steps or more, not {self.warmup}")
+        if not (0 <= self.shift < 28 and 0 <= self.erase <= 28):
+            raise ValueError(f"shift must lie between 0 and 27 pixels and erase between 0 and 28, not {self.shift} "
+                             f"and {self.erase}")
+        if self.first is not None and self.first.variant != self.variant:
+            raise ValueError("`first` must train the same variant: its biases are taken over")
+
+
+def change(recipe, **changes):
+    """A recipe with some of its fields, or of its variant's, replaced."""
+    of_variant = {part.name: changes.pop(part.name) for part in fields(Variant) if part.name in changes}
+    return replace(recipe, variant=replace(recipe.variant, **of_variant), **changes)
+
+
+def recipe_id(recipe):
+    """What tells two recipes apart, their seeds left out: a hash of the fields that differ from the defaults.
+
+    Takes a Recipe, or the dict that a recorded line holds; a field added later, at its default, changes no id.
+    """
+    recipe = recipe if isinstance(recipe, dict) else asdict(recipe)
+    return hashlib.sha256(json.dumps(_differing(recipe, asdict(Recipe())), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _differing(values, defaults):
+    """The items of a nested dict that are not the defaults'; a field that an older line lacks is at its default."""
+    kept = {}
+    for name, value in values.items():
+        default = defaults.get(name)
+        if name == "first" and value is not None:
+            kept[name] = _differing(value, defaults)
+        elif isinstance(value, dict):
+            if inner := _differing(value, default):
+                kept[name] = inner
+        elif name != "seed" and value != default:
+            kept[name] = value
+    return kept
+
+
+SECTION = Recipe()
+# Differs from the section's on every count but the layers, to leave the plateau early; the studies say how reliably.
+# The best recipe is another one: BEST.
+SOUND = Recipe(variant=Variant(linear_logits=True, batch_norm=True), init="kaiming", lr=0.05, momentum=0.9,
+               schedule="one-cycle", flips=True)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A recipe, and the label of the rung that it is compared with: it differs from that one by its lever alone."""
+
+    base: str | None
+    recipe: Recipe
+    kept: bool  # the next rung goes on from here; otherwise it was tried beside, and led nowhere
+
+
+# The lever of every rung in the order of climbing, as fields of Recipe or Variant. A label that begins with "+" is
+# kept by all rungs after it, the others by none; which is which, the held-out accuracies of chapter 4 decide.
+LEVERS = {
+    "tried: lr 0.05": {"lr": 0.05},
+    "tried: 20 epochs": {"num_epochs": 20},
+    "the notes: lr 0.05, 20 epochs": {"lr": 0.05, "num_epochs": 20},
+    "+ Kaiming": {"init": "kaiming"},
+    "+ linear logits": {"linear_logits": True},
+    "+ momentum 0.9": {"momentum": 0.9, "lr": 0.02},
+    "+ one-cycle": {"schedule": "one-cycle", "lr": 0.05},
+    "+ batch norm": {"batch_norm": True},
+    "+ class maps in one step": {"head": "3x3"},
+    "+ lr 0.1": {"lr": 0.1},
+    "+ weight decay 5e-4": {"weight_decay": 5e-4},
+    "tried: batches of 256": {"batch_size": 256, "lr": 0.2},
+    "+ flips": {"flips": True},
+    "tried: label smoothing 0.1": {"label_smoothing": 0.1},
+    "tried: no dropout": {"dropout": 0.0},
+    "tried: two blocks a stage": {"depth": 2, "width": 2 / 3},
+    "+ 20 epochs": {"num_epochs": 20},
+    "+ shifts of 1": {"shift": 1},
+    "+ erased squares": {"erase": 8},
+    "+ mirror image averaged": {"mirrored": True},
+    "+ 40 epochs": {"num_epochs": 40},
+    "tried: two blocks a stage, 40 epochs": {"depth": 2, "width": 2 / 3},
+    "+ 80 epochs": {"num_epochs": 80},
+}
+
+
+def climb(levers):
+    """{label: Rung} from the section's recipe on."""
+    top = "the section"
+    rungs = {top: Rung(None, SECTION, True)}
+    for label, changes in levers.items():
+        kept = label.startswith("+")
+        rungs[label] = Rung(top, change(rungs[top].recipe, **changes), kept)
+        top = label if kept else top
+    return rungs
+
+
+LADDER = climb(LEVERS)
+TOP = [label for label, rung in LADDER.items() if rung.kept][-1]
+# The book's best recipe: the last rung of the ladder. Its network is that of the live page.
+BEST = LADDER[TOP].recipe
