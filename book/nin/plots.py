@@ -133,18 +133,6 @@ def runs(ax, recorded, measure=None, label="test accuracy (%)"):
     return ax
 
 
-def dots(ax, groups, label="test accuracy (%)"):
-    """Every run a dot, with mean and 95% interval: {variant: (values, Interval)}, the first variant on top."""
-    for row, (name, (values, interval)) in enumerate(groups.items()):
-        ax.plot(values, [row] * len(values), "o", color=SKY, alpha=0.6, markersize=5)
-        if not math.isnan(interval.low):
-            ax.plot([interval.low, interval.high], [row, row], color=BLUE, linewidth=3, solid_capstyle="butt")
-        ax.plot(interval.mean, row, "D", color=BLUE, markersize=6)
-    ax.set_yticks(range(len(groups)), [f"{name} (n = {interval.n})" for name, (_, interval) in groups.items()])
-    ax.set(xlabel=label, ylim=(len(groups) - 0.5, -0.5))
-    return ax
-
-
 def spread(ax, curves, colour, label, window=20, least=1e-12):
     """Several runs' values per `window` steps on a logarithmic axis: geometric mean, and a band from least to most.
 
