@@ -317,3 +317,8 @@ def test_the_counts_of_the_recorded_runs():
             for label, group in read.by_label(runs).items()}
     assert lost["the section, lr 0.1"] == [1, 2, 2] and lost["Kaiming, lr 0.1"] == [4, 3, 2]
     assert all(line["parameters"] == 131_494 and line["scale"] == "pocket" for line in runs)
+
+
+def test_a_cpu_that_an_older_line_named_apart_is_the_device(tmp_path):
+    line = {**run_of("training", SECTION_LABEL, 0), "device": "CPU (x86_64, 1 thread)", "cpu": "AMD EPYC (Zen 5)"}
+    assert load(tmp_path, [line])[0]["device"] == "AMD EPYC (Zen 5)"

@@ -119,6 +119,7 @@ def described(line, label, scale):
     before = line.get("before", {}).get("logit_max")
     end = outcome.outcome(losses, steps, counts, "diverged" in line)
     return {**line, "label": label, "scale": scale, "outcome": end, "answered": counts,
+            "device": line.get("cpu") or line.get("device"),
             "lost": None if counts is None else outcome.lost(counts),
             "logit_std": last.get("logit_std") or line.get("logit_std"),
             "crashed": outcome.crashed([epoch["test_acc"] for epoch in history]),
@@ -131,7 +132,7 @@ def load(name, scale="pocket", folder=RESULTS):
     """The recorded runs of a study, as dicts, in the order in which a study wants them.
 
     Beside what `record` kept, a run has "label" and "scale"; "outcome", see nin.outcome, with "lost" (the classes
-    nearly never answered), "crashed", "answered" (counts by class), "logit_std", "test_acc", "dead_before" and
+    nearly never answered), "device", "crashed", "answered" (counts by class), "logit_std", "test_acc", "dead_before" and
     "dead_after" (class maps that are 0 on every test image). What a line lacks is None.
     """
     kept = found(STUDIES[name], SCALES[scale], lines(folder))
