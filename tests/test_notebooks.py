@@ -89,6 +89,32 @@ def test_images_are_described(page):
         )
 
 
+def test_plots_of_recorded_runs_are_tagged(page):
+    # tools/execute.py --refresh stores them anew when lines have been added.
+    plots = {cell.id for _, cell in code_cells(page) if re.search(r"plots\.runs\(|show_runs\(|plots\.spread\(", cell.source)}
+    assert plots == {cell.id for _, cell in code_cells(page) if notebooks.RECORDED_RUNS in notebooks.tags(cell)}
+
+
+def test_a_refresh_keeps_what_the_machine_and_live_cells_made():
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+    def page(text):
+        picture = new_output("display_data", {"image/png": text})
+        words = new_output("stream", text=text)
+        cells = {"words": ([], words), "machine": ([notebooks.IGNORED], words), "live": ([], picture),
+                 "runs": ([notebooks.RECORDED_RUNS], picture)}
+        return new_notebook(cells=[new_code_cell(name, id=name, outputs=[output], execution_count=1,
+                                                 metadata={"tags": tags, "recorded": {"source": text}})
+                                   for name, (tags, output) in cells.items()])
+
+    after = notebooks.refreshed(page("old"), page("new"))
+    shown = {cell.id: cell.outputs[0].get("text") or cell.outputs[0].data["image/png"] for cell in after.cells}
+    assert shown == {"words": "new", "machine": "old", "live": "old", "runs": "new"}
+    marks = {cell.id: cell.metadata.get("recorded", {}).get("source") for cell in after.cells}
+    assert marks == {"words": None, "machine": "old", "live": "old",
+                     "runs": notebooks.source_hash(after.cells[3])}  # a stale output does not pass for a new one
+
+
 def test_plain_markdown(page):
     found = [cell.id for cell in page.cells if cell.cell_type == "markdown" and DIRECTIVE.search(cell.source)]
     assert found == [], "MyST directives show as code in Jupyter, on Colab and on GitHub"

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import shutil
 import signal
 import sys
@@ -110,6 +111,8 @@ def parse():
     how.add_argument("--into", type=Path, default=notebooks.ROOT / "_build" / "run" / "book", metavar="FOLDER",
                      help="execute a copy of the book in FOLDER (default: _build/run/book)")
     how.add_argument("--in-place", action="store_true", help="store the outputs in the notebooks themselves")
+    how.add_argument("--refresh", action="store_true", help="after new recorded lines: execute in minutes, at smoke "
+                     "scale, and store only what is the same at every scale and the plots of recorded runs")
     how.add_argument("--clear", action="store_true",
                      help="execute nothing; drop the stored outputs that the tests do not compare")
     return parser.parse_args()
@@ -129,7 +132,9 @@ def main():
             notebooks.write(notebook, path)
         return
     targets = {path: path for path in paths}
-    if not arguments.in_place:
+    if arguments.refresh:
+        os.environ["NIN_SCALE"] = "smoke"
+    elif not arguments.in_place:
         copy_book(arguments.into.resolve())
         targets = {path: arguments.into.resolve() / path.name for path in paths}
 
@@ -143,7 +148,9 @@ def main():
             notebooks.tidy(notebook)
             if failure:
                 failures.append(f"{path.name}, {failure}")
-            if not (failure and arguments.in_place):
+            if arguments.refresh:
+                notebook = notebooks.refreshed(notebooks.read(path), notebook)
+            if not (failure and (arguments.in_place or arguments.refresh)):
                 notebooks.write(notebook, targets[path])
     except KeyboardInterrupt:
         sys.exit("\nStopped; the notebooks that were finished are stored, the others are as they were.")
