@@ -110,8 +110,10 @@ def current():
         raise ValueError(f"NIN_SCALE must be one of {', '.join(SCALES)}, not {name!r}")
     scale = SCALES[name]
     if images := _whole("NIN_IMAGES"):
+        few = images < 5 * 128  # d2l's trainer wants five batches at least
+        batch_size = min(scale.max_batch_size, max(1, images // 5)) if few else scale.max_batch_size
         scale = replace(scale, train_images=min(images, scale.train_images), test_images=min(images, scale.test_images),
-                        loader_batches=min(scale.loader_batches, -(-images // 128)))
+                        max_batch_size=batch_size, loader_batches=min(scale.loader_batches, 5 if few else -(-images // 128)))
     if epochs := _whole("NIN_EPOCHS"):
         scale = replace(scale, live_epochs=min(epochs, scale.live_epochs),
                         patient_epochs=min(epochs, scale.patient_epochs), max_epochs=min(epochs, scale.max_epochs))
