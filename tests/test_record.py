@@ -336,6 +336,14 @@ def test_bad_arguments(arguments, message, capsys, monkeypatch):
     assert message in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize("name, value", [("NIN_SCALE", "taste"), ("NIN_IMAGES", "x")])
+def test_a_bad_variable_is_an_error_in_one_line(name, value, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        record.main(["training", "--results", str(tmp_path)])
+    assert f"error: {name} must be" in capsys.readouterr().err
+
+
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("NIN_SCALE", "smoke")
     distributed = pytest.importorskip("distributed")

@@ -378,9 +378,9 @@ def main(arguments=None):
         own = {seed for label in STUDIES[names[0]].recipes for seed in STUDIES[names[0]].seeds_for(label)}
         if not own & set(options.seeds):
             parser.error(f"{names[0]} has the seeds {min(own)} to {max(own)}, fixed before its runs, and none of those")
-    if current().name == "smoke" and options.results == RESULTS:
-        parser.error("smoke-scale runs are no results: name another folder with --results")
     try:
+        if current().name == "smoke" and options.results == RESULTS:
+            parser.error("smoke-scale runs are no results: name another folder with --results")
         if options.dask:
             check_dask(options.dask)
         for name in names:
