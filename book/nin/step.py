@@ -1,4 +1,4 @@
-"""One optimiser step on a batch, as plain as it can be written or with the levers that make it fast."""
+"""One optimiser step, plain or with the levers that make it fast. Chapter 3."""
 
 import contextlib
 import ctypes
@@ -24,11 +24,10 @@ class Speed:
     fold: bool = False  # the enlargement, into the first convolution: see nin.stem
     channels_last: bool = False
     bf16: bool = False  # autocast, with the head in float32
-    keep_memory: bool = False  # CPU: freed memory stays with the process, so that no step waits for new pages
-    autotune: bool = False  # GPU: cuDNN times its algorithms once and takes the fastest
+    keep_memory: bool = False  # CPU: freed memory stays with the process
+    autotune: bool = False  # GPU: cuDNN times its algorithms and takes the fastest
     fused: bool = False  # the update of all parameters in one kernel
-    compile: bool = False  # torch.compile on the forward pass and what it implies for the backward pass
-    graph: bool = False  # GPU: the step's kernels are recorded once, then launched as one CUDA graph
+    graph: bool = False  # GPU: a step is recorded once, then launched as a CUDA graph
 
     def __str__(self):
         return ", ".join(name for name, on in vars(self).items() if on) or "none"
@@ -36,7 +35,8 @@ class Speed:
     @contextlib.contextmanager
     def applied(self):
         """The levers that belong to the process, on inside this context."""
-        before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, self.autotune
+        before = torch.backends.cudnn.benchmark
+        torch.backends.cudnn.benchmark = self.autotune
         try:
             if self.keep_memory:
                 keep_freed_memory(True)
@@ -48,28 +48,34 @@ class Speed:
 
 
 def fastest(device=None):
-    """The levers that helped where they were measured; on a CPU bf16 only where it is faster there.
+    """The levers that helped where they were measured; bf16 only where it is faster.
 
-    The environment variable NIN_PRECISION, "float32" or "bfloat16", decides bf16 in their place.
+    The environment variable NIN_PRECISION, "float32" or "bfloat16", decides bf16.
     """
-    device, asked = torch.device(device or default_device()), os.environ.get("NIN_PRECISION")
+    device = torch.device(device or default_device())
+    on_gpu, asked = device.type == "cuda", os.environ.get("NIN_PRECISION")
     if asked not in (None, "", "float32", "bfloat16"):
         raise ValueError(f"NIN_PRECISION must be float32 or bfloat16, not {asked!r}")
-    if device.type == "cuda":  # graph stays off until the benchmark has timed it on a GPU
-        bf16 = asked == "bfloat16" if asked else torch.cuda.is_bf16_supported(including_emulation=False)
-        return Speed(fold=True, channels_last=True, bf16=bf16, autotune=True, fused=True)
-    bf16 = asked == "bfloat16" if asked else bf16_pays()
-    return Speed(fold=True, channels_last=True, bf16=bf16, keep_memory=True)
+    if asked:
+        bf16 = asked == "bfloat16"
+    elif on_gpu:
+        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        bf16 = bf16_pays()
+    # The graph stays off until the benchmark has timed it on a GPU.
+    return Speed(fold=True, channels_last=True, bf16=bf16, keep_memory=not on_gpu,
+                 autotune=on_gpu, fused=on_gpu)
 
 
 @functools.cache
 def bf16_pays(least=1.15, rounds=9):
-    """Whether this CPU computes the second 5×5 convolution at quarter width so many times as fast in bfloat16.
+    """Whether this CPU computes the pocket's 5×5 convolution that much faster in bf16.
 
-    By the median of alternating rounds, forward and backward, in seconds of this process; it takes some tens of
-    milliseconds, once a process. A CPU's flags do not tell: some with instructions for bfloat16 are slower with it.
+    By the median of alternating rounds, forward and backward, in seconds of this
+    process; some tens of milliseconds, once a process. A CPU's flags do not tell: some
+    with instructions for bfloat16 are slower with it.
     """
-    with torch.random.fork_rng(devices=[]):  # a caller's random numbers stay what they are
+    with torch.random.fork_rng(devices=[]):  # a caller's random numbers stay
         conv = nn.Conv2d(24, 64, 5, padding=2).to(memory_format=torch.channels_last)
         x = torch.randn(64, 24, 14, 14).to(memory_format=torch.channels_last)
 
@@ -82,31 +88,49 @@ def bf16_pays(least=1.15, rounds=9):
         return time.process_time() - start
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # threads that wait for each other on a busy machine would be timed as well
+    torch.set_num_threads(1)  # else waiting for a busy core would be timed as well
     try:
         seconds(False), seconds(True)  # warm-up
-        return statistics.median(seconds(False) / seconds(True) for _ in range(rounds)) >= least
+        ratios = [seconds(False) / seconds(True) for _ in range(rounds)]
+        return statistics.median(ratios) >= least
     finally:
         torch.set_num_threads(threads)
 
 
 def keep_freed_memory(keep):
-    """Let glibc keep what is freed (True) or give large blocks back (False); where it is not glibc, do nothing.
+    """Let glibc keep what is freed (True) or give large blocks back (False).
 
-    The parameters are those of mallopt(3). Any call ends glibc's own adjustment of the two thresholds, so giving back
-    sets them to where that adjustment leads in a process that frees large blocks: 32 MiB, and twice that.
+    Another allocator is left alone. The parameters are those of mallopt(3). Any call
+    ends glibc's own adjustment of the two thresholds, so giving back sets them to where
+    that leads in a process that frees large blocks: 32 MiB, and twice that.
     """
-    with contextlib.suppress(OSError, AttributeError):  # macOS, Windows, musl: another allocator
+    with contextlib.suppress(OSError, AttributeError):  # macOS, Windows, musl
         libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-4, 0 if keep else 65536)  # M_MMAP_MAX: how many blocks may be mapped on their own
+        libc.mallopt(-4, 0 if keep else 65536)  # M_MMAP_MAX: blocks mapped on their own
         libc.mallopt(-3, 2**25)  # M_MMAP_THRESHOLD: from how many bytes on
-        libc.mallopt(-1, -1 if keep else 2**26)  # M_TRIM_THRESHOLD: how many free bytes are kept; -1: all
+        libc.mallopt(-1, -1 if keep else 2**26)  # M_TRIM_THRESHOLD: bytes kept; -1: all
         if not keep:
             libc.malloc_trim(0)
 
 
+def stopwatch(device):
+    """A function that gives the seconds since now; on a GPU, when its work is done."""
+    if device.type != "cuda":
+        start = time.perf_counter()
+        return lambda: time.perf_counter() - start
+    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    first.record()
+
+    def elapsed():
+        last.record()
+        last.synchronize()
+        return first.elapsed_time(last) / 1000  # from milliseconds
+
+    return elapsed
+
+
 def forward(net, images, speed=Speed()):
-    """Source images (n, 1, 28, 28), uint8, to float32 logits (n, num_classes) of the enlarged ones."""
+    """Source images (n, 1, 28, 28), uint8, to float32 logits (n, num_classes)."""
     x, stem = to_float(images), net[0]
     with torch.autocast(x.device.type, torch.bfloat16, enabled=speed.bf16):
         x = stem[1:](folded_conv(x, stem[0])) if speed.fold else stem(enlarge(x))
@@ -115,63 +139,60 @@ def forward(net, images, speed=Speed()):
 
 
 class Step:
-    """A network, its optimiser, and one step of training; compiled or captured once, used for any number of runs.
+    """A network, its optimiser, and one step of training.
 
-    `watch` names parameters, as ("4.4.weight",), whose relative gradient every step returns besides.
+    `watch` names parameters, as ("4.4.weight",), whose relative gradient every step
+    returns besides.
     """
 
     def __init__(self, recipe, speed, device, watch=()):
         device = torch.device(device)
-        self.kind, self.speed, self.batch_size = self._kind(recipe, speed, device, watch), speed, recipe.batch_size
-        self.net = build(recipe.variant).to(
-            device, memory_format=torch.channels_last if speed.channels_last else torch.preserve_format)
+        self.speed, self.batch_size = speed, recipe.batch_size
+        order = torch.channels_last if speed.channels_last else torch.preserve_format
+        self.net = build(recipe.variant).to(device, memory_format=order)
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         parameters = dict(self.net.named_parameters())
         if unknown := set(watch) - parameters.keys():
-            raise ValueError(f"the network has no parameter named {', '.join(sorted(unknown))}: watch some of "
-                             f"{', '.join(parameters)}")
+            raise ValueError(f"no parameter is named {', '.join(sorted(unknown))}: "
+                             f"watch some of {', '.join(parameters)}")
         self.watched = {name: parameters[name] for name in watch}
-        lr = torch.tensor(recipe.lr, device=device) if speed.graph else recipe.lr  # a graph reads it from memory
+        # A graph reads the rate from memory.
+        lr = torch.tensor(recipe.lr, device=device) if speed.graph else recipe.lr
         self.optimizer = torch.optim.SGD(
-            self.net.parameters(), lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0,
-            weight_decay=recipe.weight_decay, fused=speed.fused or speed.graph or None)
-        self.momenta = [torch.zeros_like(p) for p in self.net.parameters()] if recipe.momentum else []
-        for p, momentum in zip(self.net.parameters(), self.momenta):
-            self.optimizer.state[p]["momentum_buffer"] = momentum  # from zero, the first step is the gradient's
-        self.forward = torch.compile(forward, dynamic=False) if speed.compile else forward
+            self.net.parameters(), lr, momentum=recipe.momentum,
+            nesterov=recipe.momentum > 0, weight_decay=recipe.weight_decay,
+            fused=speed.fused or speed.graph or None)
+        self.momenta = []
+        for p in self.net.parameters() if recipe.momentum else ():
+            self.momenta.append(torch.zeros_like(p))  # so the first is the gradient
+            self.optimizer.state[p]["momentum_buffer"] = self.momenta[-1]
         self.replay = None  # of the captured step
-
-    @staticmethod
-    def _kind(recipe, speed, device, watch):
-        return (recipe.variant, recipe.batch_size, recipe.momentum, recipe.weight_decay, recipe.label_smoothing,
-                speed, torch.device(device), tuple(watch))
-
-    def fits(self, recipe, speed, device, watch=()):
-        """Whether a run of this recipe can use this step."""
-        return self.kind == self._kind(recipe, speed, device, watch)
 
     def start(self, recipe):
         """Begin a run: the recipe's weights from its seed, no momentum."""
         torch.manual_seed(recipe.seed)
-        self.net.load_state_dict(INITIALISATIONS[recipe.init](build(recipe.variant)).state_dict())
+        net = INITIALISATIONS[recipe.init](build(recipe.variant))
+        self.net.load_state_dict(net.state_dict())
         for momentum in self.momenta:
             momentum.zero_()
 
     def state(self):
         """A copy of everything that a step changes, random numbers apart."""
-        return {"net": {name: tensor.clone() for name, tensor in self.net.state_dict().items()},
+        return {"net": {name: tensor.clone()
+                        for name, tensor in self.net.state_dict().items()},
                 "momenta": [momentum.clone() for momentum in self.momenta]}
 
     def restore(self, state):
-        """Take over a state, in place: a captured step goes on reading the same memory."""
+        """Take over a state, in place: a captured step goes on reading that memory."""
         self.net.load_state_dict(state["net"])
         for momentum, saved in zip(self.momenta, state["momenta"], strict=True):
             momentum.copy_(saved)
 
     def __call__(self, images, labels, lr):
-        """Train on a batch; returns its mean loss and how many were classified correctly, left on the device.
+        """Train on a batch; returns its mean loss and how many were classified right.
 
-        After them, for each parameter that is watched, the norm of its gradient divided by its own before the update.
+        After them, for each parameter that is watched, the norm of its gradient divided
+        by its own before the update. All are left on the device.
         """
         group = self.optimizer.param_groups[0]
         if not self.speed.graph:
@@ -183,14 +204,13 @@ class Step:
         if self.replay is None:
             self.inputs = images.clone(), labels.clone()
             self.outputs, self.replay = self._capture()
-        for static, new in zip(self.inputs, (images, labels)):
+        for static, new in zip(self.inputs, (images, labels), strict=True):
             static.copy_(new)
         self.replay()
         return tuple(output.clone() for output in self.outputs)
 
     def _plain(self, images, labels):
-        network = self.forward if len(images) == self.batch_size else forward  # one shape is compiled, not two
-        logits = network(self.net, images, self.speed)
+        logits = forward(self.net, images, self.speed)
         loss = self.loss(logits, labels)
         self.optimizer.zero_grad()
         loss.backward()
@@ -199,10 +219,11 @@ class Step:
         return loss.detach(), (logits.argmax(1) == labels).sum(), *relative
 
     def _capture(self):
-        """Record one step; the steps that warm up, as capture demands, leave no trace in weights or random numbers."""
+        """Record one step. Steps that warm up, as capture demands, leave no trace."""
         device = self.inputs[0].device
         if device.type != "cuda":
-            raise ValueError(f"a CUDA graph needs a CUDA device, not {device}: leave out graph=True")
+            raise ValueError(f"a CUDA graph needs a CUDA device, not {device}: leave "
+                             f"out graph=True")
         state, random = self.state(), torch.cuda.get_rng_state(device)
         side = torch.cuda.Stream(device)
         side.wait_stream(torch.cuda.current_stream(device))
@@ -212,7 +233,7 @@ class Step:
         torch.cuda.current_stream(device).wait_stream(side)
         self.restore(state)
         torch.cuda.set_rng_state(random, device)
-        self.optimizer.zero_grad()  # so that the gradients, too, come to lie in the graph's memory
+        self.optimizer.zero_grad()  # so the gradients come to lie in the graph's memory
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             outputs = self._plain(*self.inputs)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from .data import CLASSES, load
+from ..data import CLASSES, load
 
-SCRIPT = Path(__file__).resolve().parents[1] / "_static" / "figures" / "garments.js"
+SCRIPT = Path(__file__).resolve().parents[2] / "_static" / "figures" / "garments.js"
 
 
 def script(split, per_class=3):

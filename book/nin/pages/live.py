@@ -13,13 +13,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .data import CLASSES, batches, load, source, to_float
-from .recipes import BEST, SOUND
-from .scale import RESULTS, current, device, device_name
-from .stem import fold, nodes
-from .training import train
+from ..data import CLASSES, batches, load, source, to_float
+from ..recipes import BEST, SOUND
+from ..scale import RESULTS, current, device, device_name
+from ..stem import fold, nodes
+from ..training import train
 
-STATIC = Path(__file__).resolve().parents[1] / "_static"
+STATIC = Path(__file__).resolve().parents[2] / "_static"
 SCRIPT, PICTURE, CAPTION = "figures/live-weights.js", "live-network.png", "live-network.txt"
 FLOATS = 600_000  # a network with more weights gets 8 bits for each: with 32, the page would exceed 6 MB
 SHOWN = 2  # the class of the garment on the still picture: a pullover has sleeves
@@ -196,7 +196,7 @@ def picture(network, split):
     """The still picture, a matplotlib Figure, and what it shows in words: the first such garment classified right."""
     import matplotlib.pyplot as plt
 
-    from . import plots
+    from .. import plots
 
     plots.style()
     candidates = split.images[split.labels == SHOWN][:100]
