@@ -139,6 +139,19 @@ def load(name, scale="pocket", folder=RESULTS):
     return [described(line, label, scale) for (label, _), line in kept.items() if line is not None]
 
 
+def cases(name, scale="pocket", folder=RESULTS):
+    """The recorded cases of an experiment, each once, as dicts: see nin.runs.experiments."""
+    path, found = Path(folder) / "experiments" / f"{name}.jsonl", {}
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:  # cut by an interruption: its case is recorded again
+            continue
+        if line["scale"] == scale:
+            found.setdefault(json.dumps(line["case"], sort_keys=True), line)
+    return list(found.values())
+
+
 def by_label(runs):
     """Recorded runs grouped by variant, in the order of their first appearance."""
     groups = {}

@@ -30,6 +30,7 @@ from ..scale import RESULTS, current, device, device_name
 from ..step import Speed, fastest
 from ..training import Diverged, evaluate, train
 from . import read
+from .experiments import EXPERIMENTS
 from .studies import STUDIES
 
 SEEN = 10_000  # training images, the first ones, on which a finished network is measured
@@ -256,8 +257,7 @@ def record(name, seeds=None, folder=RESULTS, jobs=None, kept=KEPT, dask=None):
     the address of a scheduler whose workers take their place. This process alone writes.
     """
     scale, study = current(), STUDIES[name]
-    jobs = jobs or (1 if device().type == "cuda" else len(os.sched_getaffinity(0)) if hasattr(
-        os, "sched_getaffinity") else os.cpu_count() or 1)
+    jobs = jobs or _side_by_side()
     threads = max(1, (os.cpu_count() or 1) // jobs)
     torch.set_num_threads(threads)  # the precision is chosen as it will be used
     speed = Speed(**{**asdict(fastest()), **({"bf16": False} if study.float32 else {})})
@@ -285,6 +285,35 @@ def record(name, seeds=None, folder=RESULTS, jobs=None, kept=KEPT, dask=None):
         todo = _todo(name, scale, folder, seeds, how)
     progress.bar.close()
     return added
+
+
+def record_experiment(name, folder=RESULTS, jobs=None, dask=None):
+    """Measure and append every case of an experiment that is not recorded at the present scale; how many they were."""
+    path, scale = Path(folder) / "experiments" / f"{name}.jsonl", current().name
+    known = [line["case"] for line in read.cases(name, scale, folder)]
+    todo, jobs = [case for case in EXPERIMENTS[name].cases if case not in known], jobs or _side_by_side()
+    bar = tqdm(total=len(todo), desc=name, unit="case")
+    with _workers(jobs, dask) as parallel, bar:
+        for line in parallel(joblib.delayed(run_case)(name, case, scale) for case in todo):
+            append(line, path)
+            bar.update()
+    return len(todo)
+
+
+def run_case(name, case, scale):
+    """Measure one case of an experiment, on one thread; returns its line."""
+    torch.set_num_threads(1)
+    found = EXPERIMENTS[name].measure(**case)
+    return {"experiment": name, "case": case, "scale": scale, "device": device_name(1), "torch": torch.__version__,
+            "python": platform.python_version(), "bf16": fastest().bf16, **found,
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
+
+
+def _side_by_side():
+    """How many processes work side by side: one to a core of the CPU, and one where there is a GPU."""
+    if device().type == "cuda":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _todo(name, scale, folder, seeds, how):
@@ -362,7 +391,8 @@ def seeds_of(text):
 def main(arguments=None):
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m nin record", description=__doc__.split("\n")[0])
-    parser.add_argument("study", choices=["all", *STUDIES], metavar="STUDY", help=f"all, or {', '.join(STUDIES)}")
+    names = [*STUDIES, *EXPERIMENTS]
+    parser.add_argument("study", choices=["all", *names], metavar="STUDY", help=f"all, or {', '.join(names)}")
     parser.add_argument("--seeds", type=seeds_of, metavar="A-B", help="only these of the study's seeds, both included: "
                         "two recorders take different ones")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes side by side (default: one to a core)")
@@ -373,7 +403,9 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if options.jobs is not None and options.jobs < 1:
         parser.error("--jobs must be at least 1")
-    names = list(STUDIES) if options.study == "all" else [options.study]
+    names = names if options.study == "all" else [options.study]
+    if options.seeds is not None and options.study in EXPERIMENTS:
+        parser.error(f"{options.study} is no study but an experiment: its cases are recorded together, without --seeds")
     if options.study != "all" and options.seeds is not None:
         own = {seed for label in STUDIES[names[0]].recipes for seed in STUDIES[names[0]].seeds_for(label)}
         if not own & set(options.seeds):
@@ -384,7 +416,10 @@ def main(arguments=None):
         if options.dask:
             check_dask(options.dask)
         for name in names:
-            record(name, options.seeds, options.results, options.jobs, options.weights, options.dask)
+            if name in STUDIES:
+                record(name, options.seeds, options.results, options.jobs, options.weights, options.dask)
+            else:
+                record_experiment(name, options.results, options.jobs, options.dask)
     except ValueError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
