@@ -21,7 +21,7 @@ def nin_block(in_channels, out_channels, kernel_size, strides, padding, num_1x1=
 
 
 def nin(in_channels=1, num_classes=10):
-    """d2l's section 7.3: images (n, channels, 224, 224) to logits (n, num_classes)."""
+    """The network of d2l, section 7.3: images (n, c, 224, 224) to (n, num_classes)."""
     net = nn.Sequential(
         nin_block(in_channels, 96, kernel_size=11, strides=4, padding=0),
         nn.MaxPool2d(3, stride=2),
@@ -145,7 +145,7 @@ def last_of_body(net):
 
 
 def xavier(net):
-    """d2l's, in place: Xavier-uniform (Glorot & Bengio 2010), with torch's biases."""
+    """d2l's: Xavier-uniform weights (Glorot & Bengio 2010), biases as is; in place."""
     for layer in net.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             nn.init.xavier_uniform_(layer.weight)
@@ -177,7 +177,7 @@ INITIALISATIONS = dict(zip(INITS, (
 
 @torch.no_grad()
 def class_maps(net, images):
-    """The maps that the mean is taken of, in eval mode: (n, num_classes, h, w)."""
+    """What global average pooling averages, in eval mode: (n, num_classes, h, w)."""
     if not any(isinstance(layer, nn.AdaptiveAvgPool2d) for layer in net):
         raise ValueError("this network has no class maps: its head does not end in "
                          "global average pooling")

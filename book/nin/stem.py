@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 
 def nodes(images):
-    """Images (n, c, 28, 28) to (n, c, 57, 57), half a pixel apart, borders repeated."""
+    """Images (n, c, 28, 28) to values half a pixel apart, (n, c, 57, 57)."""
     if images.dim() != 4 or images.shape[2:] != (28, 28):
         raise ValueError(f"the folded stem takes images of shape (n, c, 28, 28), not "
                          f"{tuple(images.shape)}")
-    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")  # the border repeated
     finer = F.interpolate(padded, (59, 59), mode="bilinear", align_corners=True)
     return finer[:, :, 1:-1, 1:-1]
 
