@@ -1,7 +1,4 @@
-"""Drawings: data in, matplotlib Axes out. Chapters 1 to 7.
-
-The colours are Okabe & Ito's, told apart by colour-blind readers.
-"""
+"""Drawings: data in, matplotlib Axes out. Chapters 1 to 7."""
 
 import math
 
@@ -12,6 +9,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from .compare import mean_interval
 
+# Okabe & Ito's, told apart by colour-blind readers.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",
     "#7F7F7F")

@@ -1,7 +1,4 @@
-"""What a run computes: variants, recipes and the ladder. Chapters 3, 4, 5 and 7.
-
-Values only: nothing here needs torch, so recorded runs are named and counted without.
-"""
+"""What a run computes, as values that need no torch. Chapters 3, 4, 5 and 7."""
 
 import hashlib
 import json

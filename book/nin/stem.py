@@ -1,13 +1,12 @@
-"""The 28→224 enlargement, folded into the first convolution. Chapter 3.
-
-The enlargement by 8 is linear between source pixels, and a window with stride 4 starts
-every half source pixel. So values at nodes half a pixel apart determine all that an
-11×11 window sees: it spans 4×4 nodes, and its weights W act on them as AᵀWA, where A
-interpolates from 4 nodes to the 11 enlarged pixels. It is the same function.
-"""
+"""The 28→224 enlargement, folded into the first convolution. Chapter 3."""
 
 import torch
 from torch.nn import functional as F
+
+# The enlargement by 8 is linear between source pixels, and a window with stride 4
+# starts every half source pixel. So values at nodes half a pixel apart determine all
+# that an 11×11 window sees: it spans 4×4 nodes, and its weights W act on them as AᵀWA,
+# where A interpolates from 4 nodes to the 11 enlarged pixels.
 
 
 def nodes(images):
