@@ -10,7 +10,7 @@ from nin.runs.studies import STUDIES
 from nin.scale import SCALES
 
 POCKET = SCALES["pocket"]
-LEVERS = ("fold", "channels_last", "keep_memory", "autotune", "fused", "compile", "graph")
+LEVERS = ("fold", "channels_last", "keep_memory", "autotune", "fused", "graph")
 
 
 def run(label, seed, losses=None, accuracy=0.9, collapsed=False, epochs=2, recipe=None, sizes=(60_000, 10_000),

@@ -14,7 +14,7 @@ import torch
 import visiting
 from visiting import Visit
 
-from nin import live
+from nin.pages import live
 from nin.data import CLASSES, load
 from nin.model import build
 from nin.recipes import BEST, Variant

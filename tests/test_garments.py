@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from nin import data, garments
+from nin import data
+from nin.pages import garments
 
 
 def test_the_script_holds_the_images_that_it_names():

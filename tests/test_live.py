@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from nin import live
+from nin.pages import live
 from nin.data import enlarge, load, to_float
 from nin.model import build, class_maps
 from nin.recipes import BEST, SOUND, Variant, change

@@ -40,7 +40,7 @@ def test_of_several_ends_the_first_one_counts():
 
 def test_at_the_mark_itself_a_run_has_not_left_the_plateau():
     below, at = outcome.mark() - 1e-9, outcome.mark()
-    assert outcome.plateau_end([at, at, below, at]) == 60 and outcome.plateau_end([at, below], every=10) == 20
+    assert outcome.plateau_end([at, at, below, at]) == 60
     assert outcome.plateau_end([at, at]) is outcome.plateau_end([]) is None
     assert outcome.outcome([at] * 10, 200, EVEN) == "collapsed"
     assert outcome.outcome([below] * 10, 200, EVEN) == "clean"
@@ -57,7 +57,6 @@ def test_the_last_sixty_steps_make_whole_groups():
     assert outcome.last_mean([4.0, 1.0, 1.0, 8.0], 67) == pytest.approx((20 * 4 + 40 * 1 + 7 * 8) / 67)
     assert outcome.last_mean([9.0, 4.0, 1.0, 1.0, 8.0], 87) == pytest.approx((20 * 4 + 40 * 1 + 7 * 8) / 67)
     assert outcome.last_mean([2.0, 5.0], 30) == pytest.approx((20 * 2 + 10 * 5) / 30)  # a short run: all of it
-    assert outcome.last_mean([1.0, 2.0, 3.0], 30, every=10) == 2.0
 
 
 def test_lost_classes_are_answered_on_fewer_than_one_in_a_hundred_images():
@@ -71,18 +70,10 @@ def test_dead_maps_are_zero_on_every_image():
     assert outcome.dead([0.0, 1e-9, 3.0, 0.0]) == [0, 3] and outcome.dead([1.0]) == []
 
 
-def test_mute_logits_hardly_change_from_image_to_image():
-    """Measured against the third-largest spread: two logits that are far apart hide none."""
-    spreads = [50.0, 40.0, 2.0, 0.21, 0.19, 0.11, 0.09, 0.0, 1.0, 1.0]
-    assert outcome.mute(spreads) == [4, 5, 6, 7]
-    assert outcome.mute(spreads, share=0.05) == [6, 7] and outcome.mute(spreads, share=0.2) == [3, 4, 5, 6, 7]
-    assert outcome.mute([5.0, 0.1]) == [] and outcome.mute([0.0] * 10) == []
-
-
 def test_a_crash_is_a_fall_by_more_than_ten_points():
     assert outcome.crashed([0.5, 0.8, 0.65, 0.9]) and outcome.crashed([0.8, 0.1])
     assert not outcome.crashed([0.1, 0.8, 0.75, 0.9]) and not outcome.crashed([]) and not outcome.crashed([0.9])
-    assert not outcome.crashed([0.8, 0.75], points=5.1) and outcome.crashed([0.8, 0.75], points=4.9)
+    assert outcome.crashed([0.8, 0.69]) and not outcome.crashed([0.8, 0.71])
 
 
 def test_the_run_that_answers_sandal_to_everything_has_collapsed():

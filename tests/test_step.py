@@ -1,8 +1,7 @@
-"""One step, with and without each lever: the same numbers, and a run that can take over another's step."""
+"""One step, with and without each lever: the same numbers."""
 
 import copy
 import itertools
-import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -28,9 +27,9 @@ def data(n):
     return Split(images, torch.arange(n) % 10)
 
 
-def weights_after(speed, step=None, n=20, **changes):
+def weights_after(speed, **changes):
     """A run of two epochs, each of two batches of 8 and a last one of 4."""
-    return train(replace(SMALL, **changes), data(n), data(8), speed, "cpu", progress=False, step=step)
+    return train(replace(SMALL, **changes), data(20), data(8), speed, progress=False)
 
 
 def same(a, b, **tolerance):
@@ -83,24 +82,6 @@ def test_momentum_from_zero_is_torchs_own():
     assert same(step.net, ours.net, rtol=0, atol=0) and not same(run.net, ours.net)
 
 
-def test_a_step_taken_over_gives_the_run_a_fresh_start():
-    first = weights_after(FOLDED)
-    kept = {name: tensor.clone() for name, tensor in first.net.state_dict().items()}
-    other = weights_after(FOLDED, step=first.step, seed=1)
-    assert other.step is first.step and not all(torch.equal(kept[k], v) for k, v in other.net.state_dict().items())
-    again = weights_after(FOLDED, step=other.step)
-    assert again.step is first.step and again.losses == first.losses
-    assert all(torch.equal(kept[k], v) for k, v in again.net.state_dict().items())
-
-
-@pytest.mark.parametrize("change", [{"batch_size": 4}, {"momentum": 0.0}, {"variant": Variant(width=0.0625)},
-                                    {"weight_decay": 0.0}, {"label_smoothing": 0.1}])
-def test_a_step_of_another_kind_is_not_taken_over(change):
-    first = weights_after(FOLDED)
-    assert weights_after(FOLDED, step=first.step, **change).step is not first.step
-    assert weights_after(Speed(fold=True, fused=True), step=first.step).step is not first.step
-
-
 @pytest.mark.parametrize("watch", [(), ("4.6.weight", "7.0.bias")])
 def test_the_captured_step_is_fed_and_read_as_the_plain_one(captured, watch):
     speed, plain = replace(FOLDED, graph=True, fused=True), replace(FOLDED, fused=True)
@@ -138,18 +119,14 @@ def test_a_watched_parameter_is_measured_before_its_update(changes):
 
 
 def test_watching_changes_nothing_else():
-    plain, watched = (train(SMALL, data(20), data(8), FOLDED, "cpu", progress=False, watch=watch)
+    plain, watched = (train(SMALL, data(20), data(8), FOLDED, progress=False, watch=watch)
                       for watch in ((), ("4.6.weight",)))
     assert watched.losses == plain.losses and same(watched.net, plain.net, rtol=0, atol=0)
     assert plain.gradients == {} and list(map(len, watched.gradients.values())) == [len(watched.losses)]
-    again = train(SMALL, data(20), data(8), FOLDED, "cpu", progress=False, step=watched.step, watch=("4.6.weight",))
-    assert again.step is watched.step and again.gradients == watched.gradients
-    other = train(SMALL, data(20), data(8), FOLDED, "cpu", progress=False, step=watched.step)
-    assert other.step is not watched.step and other.gradients == {}
 
 
 def test_an_unknown_parameter_cannot_be_watched():
-    with pytest.raises(ValueError, match=r"no parameter named 9\.weight: watch some of 0\.0\.weight, 0\.0\.bias"):
+    with pytest.raises(ValueError, match=r"no parameter is named 9\.weight: watch some of 0\.0\.weight, 0\.0\.bias"):
         Step(SMALL, FOLDED, "cpu", ("9.weight",))
 
 
@@ -163,15 +140,6 @@ def test_a_state_can_be_restored():
     step.restore(state)
     torch.set_rng_state(random)
     assert step(examples.images, examples.labels, 0.05) == after
-
-
-@pytest.mark.skipif(not any(map(shutil.which, ("g++", "c++", "clang++"))), reason="torch.compile needs a C++ compiler")
-def test_compiled_is_the_same_network():
-    # Without dropout, as the compiler draws random numbers of its own, nor batch norm, which magnifies rounding.
-    variant = Variant(width=0.125, linear_logits=True, dropout=0.0)
-    plain, compiled = (weights_after(speed, variant=variant, lr=0.01)
-                       for speed in (FOLDED, replace(FOLDED, compile=True)))
-    assert same(plain.net, compiled.net, rtol=1e-3, atol=1e-5) and compiled.losses[0] != compiled.losses[-1]
 
 
 def test_a_graph_without_a_gpu_is_refused():

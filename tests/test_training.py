@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nin import training
+from nin import evaluation, training
 from nin.data import Split, enlarge, to_float
+from nin.evaluation import evaluate, examine, predict, right
 from nin.model import INITIALISATIONS, build, kaiming, xavier
 from nin.recipes import SECTION, SOUND, Recipe, Variant, change
 from nin.step import Speed, Step, forward
-from nin.training import Diverged, augment, evaluate, examine, learning_rates, minutes, predict, train
+from nin.training import Diverged, augment, learning_rates, minutes, train
 
 SMALL = replace(SOUND, variant=Variant(width=0.125, linear_logits=True, dropout=0.0), num_epochs=1, batch_size=8)
 TINY = change(SMALL, native=True)  # the quickest to train
@@ -75,8 +76,8 @@ def test_predict_keeps_the_order_and_the_mode():
     logits = predict(net, data, Speed(), batch_size=4)
     assert net.training and logits.shape == (10, 10)
     assert torch.allclose(logits[7:8], forward(net.eval(), data.images[7:8]), atol=1e-5)
-    right = (logits.argmax(1) == data.labels).float().mean().item()
-    assert evaluate(net, data, Speed()) == right
+    share = (logits.argmax(1) == data.labels).double().mean().item()
+    assert evaluate(net, data, Speed()) == share
 
 
 def test_augmentation_flips_and_shifts_within_bounds():
@@ -127,7 +128,12 @@ def test_the_mirror_image_is_averaged_in():
 
 def test_a_run_is_measured_as_its_recipe_says(monkeypatch):
     asked = []
-    monkeypatch.setattr(training, "predict", lambda *args, mirrored=False: (asked.append(mirrored), predict(*args))[1])
+
+    def noted(*args, mirrored=False):
+        asked.append(mirrored)
+        return predict(*args)
+
+    monkeypatch.setattr(evaluation, "predict", noted)
     recipe = replace(SMALL, variant=Variant(native=True, width=0.1, linear_logits=True))
     for mirrored in (False, True):
         train(replace(recipe, mirrored=mirrored), squares(8), squares(8), FOLDED, progress=False)
@@ -207,7 +213,7 @@ def interrupting(monkeypatch, name, at, error=KeyboardInterrupt):
 # Each epoch has three steps; `examine` is called once before the first, `stopwatch` twice in each.
 @pytest.mark.parametrize("name, at, finished", [
     ("__call__", 7, 2), ("__call__", 9, 2), ("examine", 4, 2), ("stopwatch", 6, 2), ("right", 3, 2),
-    ("_save", 1, 1), ("_save", 3, 3)])
+    ("save", 1, 1), ("save", 3, 3)])
 def test_an_interrupted_run_is_that_of_its_finished_epochs(name, at, finished, monkeypatch, tmp_path):
     data, recipe = squares(20), replace(TINY, schedule="constant", variant=replace(TINY.variant, batch_norm=True))
     watch = ("4.6.weight",)
@@ -244,8 +250,8 @@ def test_what_is_examined_is_counted_by_hand():
         std = math.sqrt(sum((value - mean) ** 2 for value in column) / 29)
         hand = {"mean": mean, "std": std, "min": min(column), "max": max(column)}
         assert {name: found[f"logit_{name}"][k] for name in hand} == pytest.approx(hand, rel=1e-3, abs=1e-7)
-    right = sum(counts[k][k] for k in range(10)) / 30
-    assert 0 < right == training.right(found) == pytest.approx(evaluate(net, data, FOLDED))
+    share = sum(counts[k][k] for k in range(10)) / 30
+    assert 0 < share == right(found) == pytest.approx(evaluate(net, data, FOLDED))
 
 
 def test_every_epoch_is_examined_and_so_is_the_untrained_network():
@@ -253,7 +259,7 @@ def test_every_epoch_is_examined_and_so_is_the_untrained_network():
     run = train(replace(TINY, num_epochs=2), data, test_set, FOLDED, progress=False)
     torch.manual_seed(TINY.seed)
     assert run.before == examine(kaiming(build(TINY.variant)), test_set, FOLDED)
-    assert [training.right(found) for found in run.examined] == [epoch["test_acc"] for epoch in run.history]
+    assert [right(found) for found in run.examined] == [epoch["test_acc"] for epoch in run.history]
     assert run.examined[-1] == examine(run.net, test_set, FOLDED) != run.before
 
 
@@ -322,7 +328,7 @@ def test_a_run_starts_from_its_initialisation(init):
 def test_the_minutes_of_a_run_are_estimated_and_nothing_drawn():
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    once = minutes(TINY, 1000, FOLDED, "cpu")
+    once = minutes(TINY, 1000, FOLDED)
     assert torch.equal(torch.get_rng_state(), before)
     assert 0 < once < 5
 
@@ -330,8 +336,8 @@ def test_the_minutes_of_a_run_are_estimated_and_nothing_drawn():
 def test_minutes_follow_the_clock(monkeypatch):
     """Three steps that take 3 seconds by a stopped clock are a second each."""
     monkeypatch.setattr(training, "stopwatch", lambda device: lambda: 3.0)
-    assert minutes(TINY, 20, FOLDED, "cpu") == pytest.approx(3 / 60)  # 3 steps an epoch, the last one smaller
-    assert minutes(replace(TINY, num_epochs=10), 24, FOLDED, "cpu") == pytest.approx(30 / 60)
+    assert minutes(TINY, 20, FOLDED) == pytest.approx(3 / 60)  # 3 steps an epoch, the last one smaller
+    assert minutes(replace(TINY, num_epochs=10), 24, FOLDED) == pytest.approx(30 / 60)
 
 
 @pytest.mark.parametrize("bad, message", [
@@ -384,7 +390,7 @@ def test_a_checkpoint_of_something_else_is_refused_and_kept(tmp_path):
     assert path.read_bytes() == before
     for broken in (b"", before[:500], b"weights"):
         path.write_bytes(broken)
-        with pytest.raises(ValueError, match=r"run\.pt is no checkpoint of nin\.training"):
+        with pytest.raises(ValueError, match=r"run\.pt is no checkpoint of a run"):
             train(SMALL, data, data, FOLDED, progress=False, checkpoint=path)
 
 

@@ -3,14 +3,20 @@
 import importlib
 import sys
 
-COMMANDS = {"record": "nin.runs.record", "bench": "nin.bench", "live": "nin.live", "garments": "nin.garments"}
+COMMANDS = {
+    "record": "nin.runs.record",
+    "bench": "nin.bench",
+    "live": "nin.pages.live",
+    "garments": "nin.pages.garments",
+}
 
 
 def main():
     """Hand the rest of the command line on."""
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in COMMANDS:
-        sys.exit(f"python -m nin {'|'.join(COMMANDS)}: name one of these commands; each tells more with --help")
+        sys.exit(f"python -m nin {'|'.join(COMMANDS)}: name one of these commands; "
+                 f"each tells more with --help")
     importlib.import_module(COMMANDS[name]).main(sys.argv[2:])
 
 

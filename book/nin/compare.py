@@ -1,4 +1,4 @@
-"""Comparing variants over seeds: shares and means with intervals, and the tests that decide a sentence."""
+"""Comparing variants over seeds: intervals, tests, verdicts. Chapters 2, 4 and 7."""
 
 import math
 from typing import NamedTuple
@@ -10,7 +10,7 @@ LEAST = 8  # clean runs a side, below which no accuracies are compared
 
 
 class Interval(NamedTuple):
-    """A mean (or a fraction) of n runs with its 95% confidence interval, in the unit of the values."""
+    """A mean (or a fraction) of n runs with its 95% interval, in the values' unit."""
 
     mean: float
     low: float
@@ -19,7 +19,7 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """mean(b) - mean(a) with its 95% confidence interval and the p-value of Welch's test."""
+    """mean(b) - mean(a) with its 95% interval and the p-value of Welch's test."""
 
     mean: float
     low: float
@@ -33,14 +33,16 @@ class Difference(NamedTuple):
 
 
 def mean_interval(values):
-    """Mean of the values with Student's t interval; one value has no interval (nan)."""
+    """Mean of the values with Student's t interval; one value has none (nan)."""
     values = list(values)
     if not values:
-        raise ValueError("no runs to average: record some first, or leave this variant out")
+        raise ValueError("no runs to average: record some first, or leave this variant "
+                         "out")
     mean, n = sum(values) / len(values), len(values)
     if n == 1:
         return Interval(mean, math.nan, math.nan, 1)
-    half = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * stats.tstd(values) / math.sqrt(n)
+    t = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)
+    half = t * stats.tstd(values) / math.sqrt(n)
     return Interval(mean, mean - half, mean + half, n)
 
 
@@ -53,31 +55,36 @@ def fraction_interval(k, n):
 
 
 def welch(a, b):
-    """The difference mean(b) - mean(a) by Welch's test, which lets the variances differ (Welch 1947)."""
+    """mean(b) - mean(a) by Welch's test, which lets variances differ (Welch 1947)."""
     if len(a) < 2 or len(b) < 2:
-        raise ValueError(f"a comparison needs two runs on each side at least, not {len(a)} and {len(b)}")
+        raise ValueError(f"a comparison needs two runs on each side at least, not "
+                         f"{len(a)} and {len(b)}")
     test = stats.ttest_ind(b, a, equal_var=False)
-    interval = test.confidence_interval(CONFIDENCE)
-    return Difference(sum(b) / len(b) - sum(a) / len(a), float(interval.low), float(interval.high), float(test.pvalue))
+    low, high = map(float, test.confidence_interval(CONFIDENCE))
+    return Difference(sum(b) / len(b) - sum(a) / len(a), low, high, float(test.pvalue))
 
 
 def fisher(a, b):
-    """p of Fisher's exact test, two-sided, that two independent groups (k, n) have the same share."""
+    """p of Fisher's exact test, two-sided, that groups (k, n) have the same share."""
     (k, n), (j, m) = a, b
     return float(stats.fisher_exact([[k, n - k], [j, m - j]]).pvalue)
 
 
 def mcnemar(pairs):
-    """p of McNemar's exact test, two-sided, on (a, b) truths of runs that share their seed, hence their weights.
+    """p of McNemar's exact test, two-sided, on truths (a, b) of runs with one seed.
 
-    Only pairs that differ count: under no difference, either way is as likely (McNemar 1947).
+    They share their first weights. Only pairs that differ count: under no difference,
+    either way is as likely (McNemar 1947).
     """
-    only_a, only_b = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
-    return float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    only_a = sum(a and not b for a, b in pairs)
+    only_b = sum(b and not a for a, b in pairs)
+    if only_a + only_b == 0:
+        return 1.0
+    return float(stats.binomtest(only_a, only_a + only_b).pvalue)
 
 
 def holm(ps):
-    """p-values adjusted for their number, {name: p}, so that 5% bounds the chance of any false find (Holm 1979)."""
+    """{name: p} adjusted, so that 5% bounds the chance of a false find (Holm 1979)."""
     adjusted, most = {}, 0.0
     for rank, (name, p) in enumerate(sorted(ps.items(), key=lambda item: item[1])):
         most = max(most, min(1.0, p * (len(ps) - rank)))
@@ -86,16 +93,19 @@ def holm(ps):
 
 
 def verdict(name_a, a, name_b, b):
-    """One sentence on the accuracies (0 to 1) of two variants' clean runs, in percentage points; none below 8 a side."""
+    """A sentence on the accuracies (0 to 1) of two variants' clean runs, in points."""
+    sides = f"{name_b} against {name_a}"
     if min(len(a), len(b)) < LEAST:
-        return (f"{name_b} against {name_a}: {len(b)} against {len(a)} clean runs, too few to compare accuracies "
-                f"(at least {LEAST} a side).")
+        return (f"{sides}: {len(b)} against {len(a)} clean runs, too few to compare "
+                f"accuracies (at least {LEAST} a side).")
     d = welch(a, b)
-    points = f"{100 * d.mean:+.2f} points [{100 * d.low:+.2f}, {100 * d.high:+.2f}], n = {len(b)} against {len(a)}"
+    mean, low, high = (100 * value for value in d[:3])
+    points = f"{mean:+.2f} points [{low:+.2f}, {high:+.2f}]"
+    found = f"{sides}: {points}, n = {len(b)} against {len(a)}; "
     if d.detected:
-        return f"{name_b} against {name_a}: {points}; Welch's p = {d.p:.2g}."
-    excluded = 100 * max(abs(d.low), abs(d.high))
-    return f"{name_b} against {name_a}: {points}; no difference detected, effects above {excluded:.2f} points are excluded."
+        return f"{found}Welch's p = {d.p:.2g}."
+    return (f"{found}no difference detected, effects above "
+            f"{max(abs(low), abs(high)):.2f} points are excluded.")
 
 
 class Contrast(NamedTuple):
@@ -106,44 +116,49 @@ class Contrast(NamedTuple):
     reference_n: int
 
     def text(self, digits=2):
-        """The difference, its 95% interval and the runs on either side: "+0.31 [+0.10, +0.52], 10 and 9"."""
-        mean, low, high = self.difference[:3]
-        return f"{mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}], {self.n} and {self.reference_n}"
+        """Difference, 95% interval, runs a side: "+0.31 [+0.10, +0.52], 10 and 9"."""
+        mean, low, high = (f"{value:+.{digits}f}" for value in self.difference[:3])
+        return f"{mean} [{low}, {high}], {self.n} and {self.reference_n}"
 
 
 def contrast(groups, label, reference, measure):
-    """mean(label) - mean(reference) of a measure over the clean recorded runs; None without two on each side.
+    """mean(label) - mean(reference) of a measure over clean runs; None below 8 a side.
 
-    `groups` is {label: runs}; `measure` takes a run, and returns None where its line lacks what is needed.
+    `groups` is {label: recorded runs}; `measure` takes a run, and returns None where
+    its line lacks what is needed.
     """
-    values, against = ([value for run in groups.get(name, []) if run["outcome"] == "clean"
-                        and (value := measure(run)) is not None] for name in (label, reference))
-    if min(len(values), len(against)) < 2:
+    sides = []
+    for name in (reference, label):
+        clean = [run for run in groups.get(name, []) if run["outcome"] == "clean"]
+        sides.append([value for run in clean if (value := measure(run)) is not None])
+    if min(map(len, sides)) < LEAST:
         return None
-    return Contrast(welch(against, values), len(values), len(against))
+    return Contrast(welch(*sides), len(sides[1]), len(sides[0]))
 
 
 def judge(contrasts, size, mark=0.0):
-    """The verdict on a fear, in Markdown, from {condition: Contrast or None}; a positive difference bears it out.
+    """The verdict on a fear, in Markdown, from {condition: Contrast or None}.
 
-    It is seen under a condition if the 95% interval lies above `mark`; elsewhere effects above the interval are
-    excluded. `size` turns an effect into words: 0.3 into "0.30 points".
+    It is seen under a condition if the 95% interval lies above `mark`; otherwise
+    effects above it are excluded. `size` turns 0.3 into words, "0.30 points".
     """
-    known = {condition: c for condition, c in contrasts.items() if c is not None}
+    known = {where: c for where, c in contrasts.items() if c is not None}
     if not known:
         return "**not yet decided**: too few clean runs are recorded"
-    seen = [condition for condition, c in known.items() if c.difference.low > mark]
-    others = [condition for condition in known if condition not in seen]
+    seen = [where for where, c in known.items() if c.difference.low > mark]
+    others = [where for where in known if where not in seen]
     runs = [n for c in known.values() for n in (c.n, c.reference_n)]
     basis = f"n = {min(runs)}" + (f" to {max(runs)}" if max(runs) > min(runs) else "")
     if len(known) < len(contrasts):
-        basis += f", {len(known)} of {len(contrasts)} comparisons recorded"
+        basis += f", {len(known)} of {len(contrasts)} comparisons have enough runs"
     if not others:
         least = min(c.difference.mean for c in known.values())
         return f"**seen**: {size(least)} or more on average ({basis})"
-    excluded = f"effects above {size(max(0.0, *(known[condition].difference.high for condition in others)))} excluded"
+    most = max(0.0, *(known[where].difference.high for where in others))
+    excluded = f"effects above {size(most)} excluded"
     if all(c.difference.high < -mark for c in known.values()):
         return f"**not seen**, the contrary holds ({basis})"
     if not seen:
         return f"**not seen** ({excluded}; {basis})"
-    return f"**depends on** the comparison: seen {'; '.join(seen)}; not {'; '.join(others)} ({excluded}; {basis})"
+    return (f"**depends on** the comparison: seen {'; '.join(seen)}; not "
+            f"{'; '.join(others)} ({excluded}; {basis})")

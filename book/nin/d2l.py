@@ -1,4 +1,4 @@
-"""d2l's own training functions, called quietly."""
+"""d2l's own training functions, called quietly. Chapter 3."""
 
 import contextlib
 import io
@@ -8,9 +8,10 @@ import warnings
 
 @contextlib.contextmanager
 def d2l_quietly():
-    """d2l's module, and the text that collects what it prints inside this context; nothing is drawn or warned of."""
+    """d2l's module and the text of what it prints; nothing is drawn or warned of."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its four workers on fewer cores, its plot on a single epoch
+        # Of its four workers on fewer cores, its plot of a single epoch.
+        warnings.simplefilter("ignore")
         import matplotlib
 
         matplotlib.use("agg")

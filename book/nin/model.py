@@ -1,23 +1,27 @@
-"""The network of the book, its variants and their initial weights."""
+"""The network of the book, its variants and their initial weights. Chapters 1 to 7."""
 
 import math
 
 import torch
 from torch import nn
 
-from .recipes import INITS, Variant
+from .recipes import INITS, SECTION, Variant
+
+# An 11×11 window with stride 4, then three 3×3 pools with stride 2, leave one position.
+SMALLEST = 67
 
 
 def nin_block(in_channels, out_channels, kernel_size, strides, padding, num_1x1=2):
-    """A convolution, then 1×1 convolutions that keep its channels, each followed by a ReLU (Lin et al. 2013)."""
-    layers = [nn.Conv2d(in_channels, out_channels, kernel_size, strides, padding), nn.ReLU()]
+    """A convolution, then 1×1s on its channels, a ReLU after each (Lin et al. 2013)."""
+    first = nn.Conv2d(in_channels, out_channels, kernel_size, strides, padding)
+    layers = [first, nn.ReLU()]
     for _ in range(num_1x1):
         layers += [nn.Conv2d(out_channels, out_channels, kernel_size=1), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
 def nin(in_channels=1, num_classes=10):
-    """The network of d2l, section 7.3: images (n, in_channels, 224, 224) to logits (n, num_classes)."""
+    """The network of d2l, section 7.3: images (n, c, 224, 224) to (n, num_classes)."""
     net = nn.Sequential(
         nin_block(in_channels, 96, kernel_size=11, strides=4, padding=0),
         nn.MaxPool2d(3, stride=2),
@@ -26,8 +30,9 @@ def nin(in_channels=1, num_classes=10):
         nin_block(256, 384, kernel_size=3, strides=1, padding=1),
         nn.MaxPool2d(3, stride=2),
         nn.Dropout(0.5),
-        nin_block(384, num_classes, kernel_size=3, strides=1, padding=1),  # one class map per class
-        nn.AdaptiveAvgPool2d((1, 1)),  # (n, num_classes, 5, 5) -> (n, num_classes, 1, 1)
+        # One class map per class.
+        nin_block(384, num_classes, kernel_size=3, strides=1, padding=1),
+        nn.AdaptiveAvgPool2d((1, 1)),  # (n, classes, 5, 5) -> (n, classes, 1, 1)
         nn.Flatten(),
     )
     net.register_forward_pre_hook(check_images)  # a wrong image gets a clear message
@@ -35,40 +40,40 @@ def nin(in_channels=1, num_classes=10):
 
 
 def check_images(net, args):
-    """Raise ValueError unless args[0] is a batch of images (n, c, h, w) that `net` can take."""
+    """Raise ValueError unless args[0] are images (n, c, h, w) that `net` can take."""
     shape, channels = tuple(args[0].shape), net[0][0].in_channels
     if len(shape) != 4 or shape[1] != channels:
-        raise ValueError(f"The network takes images of shape (n, {channels}, height, width), not {shape}. "
-                         f"One image alone needs a batch axis: image[None].")
+        raise ValueError(f"The network takes images of shape (n, {channels}, height, "
+                         f"width), not {shape}. One image alone needs a batch axis: "
+                         f"image[None].")
     if net[0][0].stride != (1, 1) and min(shape[2:]) < SMALLEST:
-        raise ValueError(f"The network takes images of at least {SMALLEST}×{SMALLEST} pixels, not "
-                         f"{shape[2]}×{shape[3]}: enlarge them first, as with nin.data.enlarge(images, 224).")
+        raise ValueError(f"The network takes images of at least {SMALLEST}×{SMALLEST} "
+                         f"pixels, not {shape[2]}×{shape[3]}: enlarge them first, as "
+                         f"with nin.data.enlarge(images, 224).")
 
 
 def check_native(stem, args):
-    """Raise ValueError unless args[0] are 28×28 images, as the first block of a native network takes them."""
+    """Raise ValueError unless args[0] are the 28×28 images of a native network."""
     height, width = args[0].shape[2:]
     if (height, width) != (28, 28):
-        raise ValueError(f"This network takes the 28×28 images as they are, not {height}×{width}: leave out the "
-                         f"enlargement, as nin.step.forward does with Speed(fold=True).")
+        raise ValueError(f"This network takes the 28×28 images as they are, not "
+                         f"{height}×{width}: leave out the enlargement, as "
+                         f"nin.step.forward does with Speed(fold=True).")
 
 
-SMALLEST = 67  # an 11×11 window with stride 4, then three 3×3 pools with stride 2, leave one position
-
-
-def build(variant=Variant()):
-    """The network of a Variant: layers 0 to 6 are the body, from 7 on the head. Weights are torch's defaults."""
+def build(variant=SECTION.variant):
+    """The network of a Variant, with torch's weights: layers 0 to 6 are its body."""
     unit = 4 if variant.native else 1  # so that vector units take the channels whole
     wide = (96, 256, 384 * variant.last_width)
     c1, c2, c3 = (max(1, round(variant.width * c / unit)) * unit for c in wide)
     first = (5, 1, 2) if variant.native else (11, 4, 0)
     stages = []
-    for c_in, c_out, kernel_size, strides, padding in [
-            (variant.in_channels, c1, *first), (c1, c2, 5, 1, 2), (c2, c3, 3, 1, 1)]:
-        stage = _block(c_in, c_out, kernel_size, strides, padding, variant)
+    for sizes in ((variant.in_channels, c1, *first), (c1, c2, 5, 1, 2),
+                  (c2, c3, 3, 1, 1)):
+        stage, channels = _block(*sizes, variant), sizes[1]
         for _ in range(variant.depth - 1):
-            stage.extend(_block(c_out, c_out, 3, 1, 1, variant))
-        # Padded where the maps are small: 28, 14, 7 and 4 positions to a side, not 28, 13, 6 and 2.
+            stage.extend(_block(channels, channels, 3, 1, 1, variant))
+        # Small maps are padded: 28, 14, 7 and 4 positions to a side, not 28, 13, 6, 2.
         stages += [stage, nn.MaxPool2d(3, stride=2, padding=int(variant.native))]
     net = nn.Sequential(*stages, nn.Dropout(variant.dropout), *_head(c3, variant))
     net.register_forward_pre_hook(check_images)
@@ -79,40 +84,44 @@ def build(variant=Variant()):
 
 def _block(c_in, c_out, kernel_size, strides, padding, variant):
     """`nin_block` with the variant's window and batch norm."""
+    convs = [nn.Conv2d(c_in, c_out, kernel_size, strides, padding)]
+    for _ in range(variant.num_1x1):
+        convs.append(
+            nn.Conv2d(c_out, c_out, variant.window, padding=variant.window // 2))
     block = nn.Sequential()
-    for i in range(1 + variant.num_1x1):
-        block.append(nn.Conv2d(c_in, c_out, kernel_size, strides, padding) if i == 0 else
-                     nn.Conv2d(c_out, c_out, variant.window, padding=variant.window // 2))
-        if variant.batch_norm:
-            block.append(nn.BatchNorm2d(c_out))
-        block.append(nn.ReLU())
+    for conv in convs:
+        norm = [nn.BatchNorm2d(c_out)] if variant.batch_norm else []
+        block.extend([conv, *norm, nn.ReLU()])
     return block
 
 
 def _head(channels, variant):
-    """From (n, channels, h, w) to logits (n, num_classes); the last ReLU goes where the logits are linear.
+    """From (n, channels, h, w) to logits; linear ones without the last ReLU.
 
-    block      the NiN block of the section         3x3, 1x1   one convolution, in one step
+    block      the NiN block of the section         3x3, 1x1   one convolution
     gradual    a 3×3 to 128 channels of the section's 384, 1×1s to 32 and on
     fc         the block, then a layer over its maps
-    fc-hidden  no class maps: a layer of hidden units, AlexNet's 4096, on the flattened representation
+    fc-hidden  no class maps: hidden units, AlexNet's 4096, on the flattened maps
     """
     classes = variant.num_classes
     if variant.head == "fc-hidden":
         flat = channels * variant.cells
         hidden = between(flat, classes, 4096, 9600)
-        return [nn.Sequential(nn.Flatten(), nn.Linear(flat, hidden), nn.ReLU(),
-                              nn.Dropout(variant.dropout), nn.Linear(hidden, classes))]
+        return [nn.Sequential(
+            nn.Flatten(), nn.Linear(flat, hidden), nn.ReLU(),
+            nn.Dropout(variant.dropout), nn.Linear(hidden, classes))]
     if variant.head == "gradual":
         some, few = (between(channels, classes, number, 384) for number in (128, 32))
-        maps = nn.Sequential(nn.Conv2d(channels, some, 3, padding=1), nn.ReLU(), nn.Conv2d(some, few, 1), nn.ReLU(),
-                             nn.Conv2d(few, classes, 1), nn.ReLU())
+        maps = nn.Sequential(
+            nn.Conv2d(channels, some, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(some, few, 1), nn.ReLU(), nn.Conv2d(few, classes, 1), nn.ReLU())
     elif variant.head in ("3x3", "1x1"):
         window = int(variant.head[0])
-        maps = nn.Sequential(nn.Conv2d(channels, classes, window, padding=window // 2), nn.ReLU())
+        conv = nn.Conv2d(channels, classes, window, padding=window // 2)
+        maps = nn.Sequential(conv, nn.ReLU())
     else:
         num_1x1 = variant.num_1x1 if variant.head_1x1 is None else variant.head_1x1
-        plain = Variant(num_1x1=num_1x1, window=variant.window)  # no batch norm on the class maps
+        plain = Variant(num_1x1=num_1x1, window=variant.window)  # no batch norm on maps
         maps = _block(channels, classes, 3, 1, 1, plain)
     if variant.head == "fc":
         return [maps, nn.Flatten(), nn.Linear(variant.cells * classes, classes)]
@@ -122,19 +131,21 @@ def _head(channels, variant):
 
 
 def between(features, classes, number, whole):
-    """As many units as lie between `features` and `classes` where `number` lies between `whole` and 10, in geometric
-    steps: 128 of 384 on the way to 10 become 49 of 96."""
+    """As many units as lie between `features` and `classes` where `number` lies between
+    `whole` and 10, in geometric steps: 128 of 384 on the way to 10 become 49 of 96."""
     way = math.log(whole / number) / math.log(whole / 10)
     return round(features * (classes / features) ** way)
 
 
 def last_of_body(net):
-    """The name of the weights that make the representation: the last convolution before the head, "4.4.weight"."""
-    return [name for name, layer in net[:7].named_modules() if isinstance(layer, nn.Conv2d)][-1] + ".weight"
+    """The name of the weights that make the representation, as "4.4.weight"."""
+    convs = [name for name, part in net[:7].named_modules()
+             if isinstance(part, nn.Conv2d)]
+    return f"{convs[-1]}.weight"
 
 
 def xavier(net):
-    """d2l's initialisation, in place: Xavier-uniform weights (Glorot & Bengio 2010), torch's default biases."""
+    """d2l's: Xavier-uniform weights (Glorot & Bengio 2010), biases as is; in place."""
     for layer in net.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             nn.init.xavier_uniform_(layer.weight)
@@ -150,31 +161,26 @@ def kaiming(net):
     return net
 
 
-def zero_biases(net):
-    """All biases of convolutions and linear layers at zero, in place."""
-    for layer in net.modules():
-        if isinstance(layer, (nn.Conv2d, nn.Linear)):
-            nn.init.zeros_(layer.bias)
-    return net
-
-
-def torch_biases(net, initialise):
-    """The initialisation's weights, in place, and the biases that the net has: torch's, in a new one."""
-    before = {name: p.detach().clone() for name, p in net.named_parameters() if name.endswith("bias")}
-    initialise(net).load_state_dict(before, strict=False)
+def with_biases(net, initialise, zero):
+    """An initialisation's weights, in place; the biases zero, or those the net has."""
+    biases = {name: torch.zeros_like(p) if zero else p.detach().clone()
+              for name, p in net.named_parameters() if name.endswith("bias")}
+    initialise(net).load_state_dict(biases, strict=False)
     return net
 
 
 # By their names in nin.recipes; biases apart from weights.
 INITIALISATIONS = dict(zip(INITS, (
-    xavier, kaiming, lambda net: zero_biases(xavier(net)), lambda net: torch_biases(net, kaiming)), strict=True))
+    xavier, kaiming, lambda net: with_biases(net, xavier, zero=True),
+    lambda net: with_biases(net, kaiming, zero=False)), strict=True))
 
 
 @torch.no_grad()
 def class_maps(net, images):
-    """The maps that global average pooling averages: (n, num_classes, 5, 5) for 224×224 images, in eval mode."""
+    """What global average pooling averages, in eval mode: (n, num_classes, h, w)."""
     if not any(isinstance(layer, nn.AdaptiveAvgPool2d) for layer in net):
-        raise ValueError("this network has no class maps: its head does not end in global average pooling")
+        raise ValueError("this network has no class maps: its head does not end in "
+                         "global average pooling")
     was_training = net.training
     net.eval()
     maps = net[:-2](images)
@@ -183,5 +189,5 @@ def class_maps(net, images):
 
 
 def dead_maps(net, images):
-    """How many class maps are 0 at every position of every image: their ReLU passes no gradient."""
+    """How many class maps are 0 everywhere on all images: they pass no gradient."""
     return int((class_maps(net, images).amax(dim=(0, 2, 3)) == 0).sum())

@@ -1,4 +1,4 @@
-"""What a linear classifier reads from a network before and after its reduction to the classes."""
+"""What a linear classifier reads before and after the reduction. Chapter 7."""
 
 import math
 
@@ -11,7 +11,7 @@ from .step import fastest, forward
 
 
 def probe(train_x, labels, test_x, strength=0.01):
-    """Ridge regression on one-hot labels; the predicted classes of both sets of features (n, d)."""
+    """Ridge regression on one-hot labels; the predicted classes of both sets (n, d)."""
     x, z = train_x.double(), test_x.double()
     mean, sd = x.mean(0), x.std(0)
     sd[sd < 1e-6] = math.inf  # a feature that never changes says nothing
@@ -28,14 +28,15 @@ def probe(train_x, labels, test_x, strength=0.01):
 
 @torch.no_grad()
 def features(net, split, speed=None):
-    """{"before, means": (n, channels), "before, all": (n, channels·h·w), "after, means": (n, 10), and so on}.
+    """{"before, means": (n, c), "before, all": (n, c·h·w), "after, means": ...}.
 
-    After the reduction are the class maps, or all hidden units where a head has those instead.
+    After the reduction are the class maps, or the hidden units of a head without any.
     """
-    parts, device, was_training = {}, next(net.parameters()).device, net.training
-    speed = speed or fastest(device)
+    device, was_training = next(net.parameters()).device, net.training
+    parts, speed = {}, speed or fastest(device)
     net.eval()
-    reduce = net[7][:-1] if isinstance(net[7][0], nn.Flatten) else net[7]  # [:-1]: to hidden units
+    hidden = isinstance(net[7][0], nn.Flatten)
+    reduce = net[7][:-1] if hidden else net[7]
     for images, _ in batches(split.to(device), 250):
         before = forward(net[:7], images, speed)  # (n, channels, h, w)
         for place, x in (("before", before), ("after", reduce(before))):
@@ -47,7 +48,11 @@ def features(net, split, speed=None):
 
 
 def readable(net, train_set, test_set, speed=None):
-    """The accuracy on test_set of a probe fitted on train_set, for each of the net's features: {name: 0 to 1}."""
+    """{feature: the accuracy on test_set, 0 to 1, of a probe fitted on train_set}."""
     seen, unseen = features(net, train_set, speed), features(net, test_set, speed)
-    return {name: (probe(x, train_set.labels.to(x.device), unseen[name])[1] == test_set.labels.to(x.device)
-                   ).double().mean().item() for name, x in seen.items()}
+    found = {}
+    for name, x in seen.items():
+        guesses = probe(x, train_set.labels.to(x.device), unseen[name])[1]
+        hits = guesses == test_set.labels.to(x.device)
+        found[name] = hits.double().mean().item()
+    return found

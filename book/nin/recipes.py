@@ -1,7 +1,4 @@
-"""What a run computes: a network's variant, how it is trained, and the recipes that chapters 3 and 4 arrive at.
-
-Values only: nothing here needs torch, so recorded runs can be named and counted where there is none.
-"""
+"""What a run computes, as values that need no torch. Chapters 3, 4, 5 and 7."""
 
 import hashlib
 import json
@@ -15,29 +12,34 @@ SCHEDULES = ("constant", "cosine", "one-cycle")
 
 @dataclass(frozen=True)
 class Variant:
-    """What an exercise changes in the network; the defaults are the section's `nin()`."""
+    """What an exercise changes in the network; by default it is the section's."""
 
     num_1x1: int = 2  # convolutions after the first one of each block
     window: int = 1  # their window; 3 puts 3×3s in their place
     head: str = "block"  # one of HEADS, see nin.model
     linear_logits: bool = False  # no ReLU after the last convolution
     batch_norm: bool = False  # after every convolution before the dropout
-    width: float = 1.0  # multiplies 96, 256 and 384; a native network rounds to multiples of 4
+    # Multiplies 96, 256 and 384; a native network rounds to multiples of 4.
+    width: float = 1.0
     depth: int = 1  # blocks before each pool, in VGG's manner
     dropout: float = 0.5
-    native: bool = False  # the 28×28 image as it is: 5×5 windows with stride 1 in place of 11×11 with stride 4
+    # The 28×28 image as it is: 5×5 with stride 1 in place of 11×11 with stride 4.
+    native: bool = False
     in_channels: int = 1
     num_classes: int = 10
-    head_1x1: int | None = None  # 1×1s in the head's block; None: as many as in the body's
+    head_1x1: int | None = None  # 1×1s in the head's block; None: as in the body's
     last_width: float = 1.0  # multiplies the last stage's channels once more
 
     def __post_init__(self):
         if self.head not in HEADS:
-            raise ValueError(f"head must be one of {', '.join(HEADS)}, not {self.head!r}")
+            raise ValueError(f"head must be one of {', '.join(HEADS)}, not "
+                             f"{self.head!r}")
         if self.window not in (1, 3):
             raise ValueError(f"window must be 1 or 3, not {self.window}")
-        if min(self.width, self.last_width) <= 0 or self.depth < 1 or not 0 <= self.dropout < 1:
-            raise ValueError(f"width > 0, last_width > 0, depth ≥ 1 and 0 ≤ dropout < 1 are needed: {self}")
+        if (min(self.width, self.last_width) <= 0 or self.depth < 1
+                or not 0 <= self.dropout < 1):
+            raise ValueError(f"width > 0, last_width > 0, depth ≥ 1 and 0 ≤ dropout < "
+                             f"1 are needed: {self}")
         if min(self.num_1x1, self.head_1x1 or 0) < 0:
             raise ValueError(f"num_1x1 ≥ 0 and head_1x1 ≥ 0 are needed: {self}")
 
@@ -48,13 +50,13 @@ class Variant:
 
     @property
     def cells(self):
-        """Positions of a class map: a row of 5, or of 4 in the native network, squared."""
+        """Positions of a class map: 5 to a side, 4 in the native network."""
         return 16 if self.native else 25
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run computes. The defaults are the section's: plain SGD, lr 0.1, 10 epochs, batches of 128, Xavier."""
+    """What a run computes; by default the section's, plain SGD from Xavier weights."""
 
     variant: Variant = Variant()
     init: str = "xavier"
@@ -68,47 +70,55 @@ class Recipe:
     flips: bool = False  # mirror every other image, at random
     shift: int = 0  # move every image by up to this many source pixels
     erase: int = 0  # blacken a square of this many source pixels to a side
-    mirrored: bool = False  # when measured: the mean of the logits of each image and of its mirror image
-    seed: int = 0  # of the weights, the order of the examples, dropout and augmentation
-    warmup: int = 0  # steps over which the lr rises in proportion to them, before the schedule's own course
-    first: "Recipe | None" = None  # trained before, with the same seed; this run starts with its biases
+    mirrored: bool = False  # measure the mean logits of an image and its mirror image
+    seed: int = 0  # of the weights, the examples' order, dropout and augmentation
+    # Steps over which the lr rises in proportion to them, on top of the schedule.
+    warmup: int = 0
+    # Trained before, with the same seed; this run starts with its biases.
+    first: "Recipe | None" = None
 
     def __post_init__(self):
         if not (self.lr > 0 and math.isfinite(self.lr)):
-            raise ValueError(f"lr must be above zero, not {self.lr}: the section uses 0.1")
+            raise ValueError(f"lr must be above zero, not {self.lr}: the section uses "
+                             f"0.1")
         if self.num_epochs < 1 or self.batch_size < 1:
-            raise ValueError(f"num_epochs and batch_size must be at least 1, not {self.num_epochs} "
-                             f"and {self.batch_size}")
+            raise ValueError(f"num_epochs and batch_size must be at least 1, not "
+                             f"{self.num_epochs} and {self.batch_size}")
         if self.init not in INITS:
-            raise ValueError(f"init must be one of {', '.join(INITS)}, not {self.init!r}")
+            raise ValueError(f"init must be one of {', '.join(INITS)}, not "
+                             f"{self.init!r}")
         if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}")
+            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not "
+                             f"{self.schedule!r}")
         if self.warmup < 0:
             raise ValueError(f"warmup must be 0 steps or more, not {self.warmup}")
         if not (0 <= self.shift < 28 and 0 <= self.erase <= 28):
-            raise ValueError(f"shift must lie between 0 and 27 pixels and erase between 0 and 28, not {self.shift} "
-                             f"and {self.erase}")
+            raise ValueError(f"shift must lie between 0 and 27 pixels and erase "
+                             f"between 0 and 28, not {self.shift} and {self.erase}")
         if self.first is not None and self.first.variant != self.variant:
-            raise ValueError("`first` must train the same variant: its biases are taken over")
+            raise ValueError("`first` must train the same variant: its biases are "
+                             "taken over")
 
 
 def change(recipe, **changes):
     """A recipe with some of its fields, or of its variant's, replaced."""
-    of_variant = {part.name: changes.pop(part.name) for part in fields(Variant) if part.name in changes}
-    return replace(recipe, variant=replace(recipe.variant, **of_variant), **changes)
+    names = {part.name for part in fields(Variant)} & changes.keys()
+    variant = replace(recipe.variant, **{name: changes.pop(name) for name in names})
+    return replace(recipe, variant=variant, **changes)
 
 
 def recipe_id(recipe):
-    """What tells two recipes apart, their seeds left out: a hash of the fields that differ from the defaults.
+    """A hash of the fields that differ from the defaults, the seeds left out.
 
-    Takes a Recipe, or the dict that a recorded line holds; a field added later, at its default, changes no id.
+    Takes a Recipe, or the dict of a recorded line; what that lacks is at its default.
     """
     recipe = recipe if isinstance(recipe, dict) else asdict(recipe)
-    return hashlib.sha256(json.dumps(_differing(recipe, asdict(Recipe())), sort_keys=True).encode()).hexdigest()[:12]
+    text = json.dumps(_differing(recipe, asdict(Recipe())), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _differing(values, defaults):
-    """The items of a nested dict that are not the defaults'; a field that an older line lacks is at its default."""
+    """The items of a nested dict that are not the defaults', seeds left out."""
     kept = {}
     for name, value in values.items():
         default = defaults.get(name)
@@ -123,23 +133,24 @@ def _differing(values, defaults):
 
 
 SECTION = Recipe()
-# Differs from the section's on every count but the layers, to leave the plateau early; the studies say how reliably.
-# The best recipe is another one: BEST.
-SOUND = Recipe(variant=Variant(linear_logits=True, batch_norm=True), init="kaiming", lr=0.05, momentum=0.9,
-               schedule="one-cycle", flips=True)
+# Differs from the section's on every count but the layers, to leave the plateau early;
+# the studies say how reliably. The best recipe is another one: BEST.
+SOUND = Recipe(Variant(linear_logits=True, batch_norm=True), init="kaiming", lr=0.05,
+               momentum=0.9, schedule="one-cycle", flips=True)
 
 
 @dataclass(frozen=True)
 class Rung:
-    """A recipe, and the label of the rung that it is compared with: it differs from that one by its lever alone."""
+    """A recipe that differs by its lever alone from the rung with the label `base`."""
 
     base: str | None
     recipe: Recipe
-    kept: bool  # the next rung goes on from here; otherwise it was tried beside, and led nowhere
+    kept: bool  # the next rung goes on from here; else it was tried, and led nowhere
 
 
-# The lever of every rung in the order of climbing, as fields of Recipe or Variant. A label that begins with "+" is
-# kept by all rungs after it, the others by none; which is which, the held-out accuracies of chapter 4 decide.
+# The lever of every rung in the order of climbing, as fields of Recipe or Variant. A
+# label that begins with "+" is kept by all rungs after it, the others by none; which is
+# which, the held-out accuracies of chapter 4 decide.
 LEVERS = {
     "tried: lr 0.05": {"lr": 0.05},
     "tried: 20 epochs": {"num_epochs": 20},
@@ -180,5 +191,5 @@ def climb(levers):
 
 LADDER = climb(LEVERS)
 TOP = [label for label, rung in LADDER.items() if rung.kept][-1]
-# The book's best recipe: the last rung of the ladder. Its network is that of the live page.
+# The book's best recipe: the last rung of the ladder. Its network is the live page's.
 BEST = LADDER[TOP].recipe

@@ -1,4 +1,4 @@
-"""How much work a training cell does here: the section's own on a GPU, a pocket network's without one."""
+"""How much work a cell does here, and on what device. Chapters 1 to 7."""
 
 import datetime
 import functools
@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"  # recorded runs, and rows of benchmarks
+# Recorded runs, and rows of benchmarks.
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 POCKET = 0.25  # the pocket network's width
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Turns the section's numbers into those used here; at `full` they are the section's own."""
+    """Turns the section's numbers into those used here; `full` leaves them."""
 
     name: str
     pocket: bool  # the pocket network: 28×28 images as they are, a quarter as wide
@@ -31,7 +32,7 @@ class Scale:
     max_seeds: int
 
     def epochs(self, n, patient=False):
-        """At most n epochs, as a live cell can wait for them: about a minute; `patient`: about six, by d2l's trainer."""
+        """At most n epochs: as many as take a minute or, with d2l's trainer, six."""
         return min(n, self.patient_epochs if patient else self.live_epochs)
 
     def batch_size(self, n):
@@ -44,26 +45,33 @@ class Scale:
 
     def variant(self, variant):
         """A variant at this scale's size."""
-        return replace(variant, native=True, width=POCKET * variant.width) if self.pocket else variant
+        if not self.pocket:
+            return variant
+        return replace(variant, native=True, width=POCKET * variant.width)
 
     def fit(self, recipe):
-        """A recipe as it is recorded at this scale: its network's size, and epochs and batches cut for `smoke`."""
-        first = None if recipe.first is None else self.fit(recipe.first)
-        return replace(recipe, variant=self.variant(recipe.variant), batch_size=self.batch_size(recipe.batch_size),
-                       num_epochs=min(recipe.num_epochs, self.max_epochs), first=first)
+        """A recipe as it is recorded here: its network's size, epochs and batches."""
+        return replace(
+            recipe, variant=self.variant(recipe.variant),
+            batch_size=self.batch_size(recipe.batch_size),
+            num_epochs=min(recipe.num_epochs, self.max_epochs),
+            first=None if recipe.first is None else self.fit(recipe.first))
 
     def live(self, recipe):
-        """A recipe as a live cell trains it: fitted, with fewer epochs where it would take many minutes."""
+        """A recipe as a live cell trains it: fitted, with epochs to wait for."""
         return replace(self.fit(recipe), num_epochs=self.epochs(recipe.num_epochs))
 
     def limit(self, loader):
         """A data loader's first batches: all of them where there is the time."""
-        return _First(loader, self.loader_batches) if self.loader_batches < len(loader) else loader
+        if self.loader_batches >= len(loader):
+            return loader
+        return _First(loader, self.loader_batches)
 
     def checkpoint(self, name):
-        """Where a live run of the section's network is kept after each epoch, so that it goes on; None at pocket size.
+        """The file of a live run of the section's network; None at pocket size.
 
-        A finished run stays there as well: the same cell then shows it at once. Delete the file to train anew.
+        The run goes on from it. A finished one stays there and is shown at once: delete
+        the file to train anew.
         """
         if self.name != "full":
             return None
@@ -72,18 +80,19 @@ class Scale:
         return folder / f"{name}.part"
 
     def __str__(self):
-        size = "the pocket network" if self.pocket else "the section's network"
-        if self.name == "full" and self == SCALES["full"]:
+        if self == SCALES["full"]:
             return "full: the section's own settings"
-        return (f"{self.name}: {size}, {self.train_images:,} training and {self.test_images:,} test images, at most "
-                f"{self.live_epochs} epochs in a cell")
+        size = "the pocket network" if self.pocket else "the section's network"
+        return (f"{self.name}: {size}, {self.train_images:,} training and "
+                f"{self.test_images:,} test images, at most {self.live_epochs} epochs "
+                f"in a cell")
 
 
 class _First:
     """The first n batches of a loader, each time it is iterated."""
 
     def __init__(self, loader, n):
-        self.loader, self.n = loader, min(n, len(loader))
+        self.loader, self.n = loader, n
 
     def __len__(self):
         return self.n
@@ -101,27 +110,30 @@ SCALES = {scale.name: scale for scale in (
 
 
 def current():
-    """The scale that NIN_SCALE names, else `full` where there is a CUDA GPU and `pocket` where there is none.
+    """The scale that NIN_SCALE names, else `full` where there is a GPU, else `pocket`.
 
-    NIN_IMAGES and NIN_EPOCHS, whole numbers, cut any scale down further: for a try of what is slow.
+    NIN_IMAGES and NIN_EPOCHS, whole numbers, cut any scale down: for a try of what is
+    slow. Raises ValueError where one of the three is something else.
     """
     name = os.environ.get("NIN_SCALE") or ("full" if _gpu() else "pocket")
     if name not in SCALES:
         raise ValueError(f"NIN_SCALE must be one of {', '.join(SCALES)}, not {name!r}")
-    scale = SCALES[name]
+    cuts = {}
     if images := _whole("NIN_IMAGES"):
-        few = images < 5 * 128  # d2l's trainer wants five batches at least
-        batch_size = min(scale.max_batch_size, max(1, images // 5)) if few else scale.max_batch_size
-        scale = replace(scale, train_images=min(images, scale.train_images), test_images=min(images, scale.test_images),
-                        max_batch_size=batch_size, loader_batches=min(scale.loader_batches, 5 if few else -(-images // 128)))
+        cuts |= {"train_images": images, "test_images": images,
+                 "loader_batches": -(-images // 128)}
+        if images < 5 * 128:  # d2l's trainer wants five batches at least
+            cuts |= {"max_batch_size": max(1, images // 5), "loader_batches": 5}
     if epochs := _whole("NIN_EPOCHS"):
-        scale = replace(scale, live_epochs=min(epochs, scale.live_epochs),
-                        patient_epochs=min(epochs, scale.patient_epochs), max_epochs=min(epochs, scale.max_epochs))
-    return scale
+        names = "live_epochs", "patient_epochs", "max_epochs"
+        cuts |= dict.fromkeys(names, epochs)
+    scale = SCALES[name]
+    return replace(scale, **{part: min(most, getattr(scale, part))
+                             for part, most in cuts.items()})
 
 
 def _whole(name):
-    """The whole number above zero that an environment variable holds, or None where it is not set."""
+    """The whole number above zero in an environment variable; None if it is unset."""
     text = os.environ.get(name)
     if text and not (text.isdecimal() and int(text)):
         raise ValueError(f"{name} must be a whole number above zero, not {text!r}")
@@ -142,7 +154,7 @@ def device():
 
 
 def device_name(threads=None):
-    """The GPU's name, or the CPU's and the number of threads, by default those that torch uses here."""
+    """The GPU's name, or the CPU's and its threads, by default those of torch here."""
     import torch
 
     if _gpu():
@@ -153,11 +165,13 @@ def device_name(threads=None):
 
 @functools.cache
 def cpu_name():
-    """The CPU's model, as the system names it: "AMD EPYC, family 25, model 17" where the name says little."""
+    """The CPU's model, with family and number where its name has no digit."""
     try:
         if platform.system() == "Darwin":
-            return subprocess.check_output(["sysctl", "-n", "machdep.cpu.brand_string"], text=True).strip()
-        lines = dict(re.findall(r"^([^\t\n]+?)\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
+            words = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.check_output(words, text=True).strip()
+        text = Path("/proc/cpuinfo").read_text()
+        lines = dict(re.findall(r"^([^\t\n]+?)\s*: (.*)$", text, re.MULTILINE))
         name = lines.get("model name") or lines["CPU part"]
     except (OSError, subprocess.SubprocessError, KeyError):
         return platform.processor() or platform.machine()
@@ -167,6 +181,7 @@ def cpu_name():
 
 
 def about():
-    """One paragraph for the top of a notebook: scale, device, versions and date."""
-    return (f"scale {current()}\ndevice {device_name()}\nPython {platform.python_version()}, torch "
-            f"{version('torch')}, torchvision {version('torchvision')}, {datetime.date.today()}")
+    """The lines for the top of a notebook: scale, device, versions and date."""
+    return (f"scale {current()}\ndevice {device_name()}\n"
+            f"Python {platform.python_version()}, torch {version('torch')}, "
+            f"torchvision {version('torchvision')}, {datetime.date.today()}")

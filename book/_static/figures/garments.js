@@ -1,4 +1,4 @@
-// Fashion-MNIST test images (Xiao, Rasul & Vollgraf 2017, MIT licence), written by nin.garments.
+// Fashion-MNIST test images (Xiao, Rasul & Vollgraf 2017, MIT licence), written by nin.pages.garments.
 figures.garments = {
   classes: ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"],
   labels: [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 7, 7, 8, 8, 8, 9, 9, 9],  // places in classes

@@ -16,7 +16,7 @@ def script(split, per_class=3):
     """A script that holds the first few images of each class, class by class; the split needs that many of each."""
     chosen = torch.cat([(split.labels == k).nonzero().flatten()[:per_class] for k in range(len(CLASSES))])
     pixels = base64.b64encode(split.images[chosen].numpy().tobytes()).decode()
-    return ("// Fashion-MNIST test images (Xiao, Rasul & Vollgraf 2017, MIT licence), written by nin.garments.\n"
+    return ("// Fashion-MNIST test images (Xiao, Rasul & Vollgraf 2017, MIT licence), written by nin.pages.garments.\n"
             f"figures.garments = {{\n  classes: {json.dumps(list(CLASSES))},\n"
             f"  labels: {split.labels[chosen].tolist()},  // places in classes\n"
             f"  indices: {chosen.tolist()},  // in the test set\n"

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..data import CLASSES, batches, load, source, to_float
 from ..recipes import BEST, SOUND
-from ..scale import RESULTS, current, device, device_name
+from ..scale import RESULTS, current, device_name
 from ..stem import fold, nodes
 from ..training import train
 
@@ -154,7 +154,7 @@ def script(network, about):
                "padding": layer.padding, "relu": layer.relu, "pool": layer.pool, "border": layer.border}
               for layer in network]
     rows = ",\n    ".join(map(json.dumps, shapes))
-    head = ("// A trained network, written by nin.live: batch norm and, if there is one, the enlargement folded in.\n"
+    head = ("// A trained network, written by nin.pages.live: batch norm and any enlargement folded in.\n"
             f"figures.network = {{\n  about: {json.dumps(about)},\n  layers: [\n    {rows}\n  ],\n")
     if is_small(network):
         values = torch.cat([part.flatten() for layer in network for part in (layer.weight, layer.bias)])

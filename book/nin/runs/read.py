@@ -132,8 +132,8 @@ def load(name, scale="pocket", folder=RESULTS):
     """The recorded runs of a study, as dicts, in the order in which a study wants them.
 
     Beside what `record` kept, a run has "label" and "scale"; "outcome", see nin.outcome, with "lost" (the classes
-    nearly never answered), "device", "crashed", "answered" (counts by class), "logit_std", "test_acc", "dead_before" and
-    "dead_after" (class maps that are 0 on every test image). What a line lacks is None.
+    nearly never answered), "device", "crashed", "answered" (counts by class), "logit_std", "test_acc", "dead_before"
+    and "dead_after" (class maps that are 0 on every test image). What a line lacks is None.
     """
     kept = found(STUDIES[name], SCALES[scale], lines(folder))
     return [described(line, label, scale) for (label, _), line in kept.items() if line is not None]
@@ -240,7 +240,7 @@ def verdicts(runs, reference):
             test = f"McNemar's p = {mcnemar(pairs):.2g} on {len(pairs)} seeds that both have"
         else:
             test = f"Fisher's p = {fisher((base['clean'], base['n']), (row['clean'], row['n'])):.2g}"
-        sentences.append(f"{label} against {reference}: {row['clean']} of {row['n']} runs clean against {base['clean']} "
-                         f"of {base['n']}, {test}.")
+        sentences.append(f"{label} against {reference}: {row['clean']} of {row['n']} runs clean against "
+                         f"{base['clean']} of {base['n']}, {test}.")
         sentences.append(verdict(reference, base["accuracies"], label, row["accuracies"]))
     return sentences

@@ -23,12 +23,13 @@ import torch
 from joblib.externals.loky.process_executor import BrokenProcessPool
 from tqdm import tqdm
 
-from .. import data, model, outcome, resources
+from .. import costs, data, model, outcome
+from ..evaluation import evaluate
 from ..probe import readable
 from ..recipes import Recipe, Variant, recipe_id
 from ..scale import RESULTS, current, device, device_name
 from ..step import Speed, fastest
-from ..training import Diverged, evaluate, train
+from ..training import Diverged, train
 from . import read
 from .experiments import EXPERIMENTS
 from .studies import STUDIES
@@ -70,7 +71,7 @@ class Job:
 def macs(variant):
     """The MACs of one forward pass of a variant's network on one image."""
     with torch.device("meta"):  # to be counted, a network needs no weights
-        return sum(row.macs for row in resources.layers(
+        return sum(row.macs for row in costs.layers(
             model.build(variant), (1, variant.in_channels, variant.side, variant.side)))
 
 
@@ -171,7 +172,7 @@ def _line(job):
         trained, line["diverged"] = error.run, str(error)
     if trained.interrupted:
         raise KeyboardInterrupt
-    line |= {"parameters": resources.parameter_count(trained.net), "before": trained.before,
+    line |= {"parameters": costs.parameter_count(trained.net), "before": trained.before,
              "history": [{**_rounded(epoch), **found} for epoch, found in zip(trained.history, trained.examined)],
              "losses": [round(mean, 5) for mean in _means(trained.losses)],
              "seconds": round(sum(epoch["seconds"] + epoch["test_seconds"] for epoch in trained.history), 2)}
@@ -242,7 +243,8 @@ class Progress:
 
     def _show(self, last):
         seconds, work = (sum(values) for values in zip(*self.pace)) if self.pace else (0, 0)
-        to_go = f"about {sum(self.left.values()) * seconds / work / self.side_by_side / 60:,.0f} min to go" if work else ""
+        minutes = sum(self.left.values()) * seconds / work / self.side_by_side / 60 if work else None
+        to_go = "" if minutes is None else f"about {minutes:,.0f} min to go"
         self.bar.set_postfix_str("; ".join(filter(None, (to_go, last))), refresh=False)
 
 

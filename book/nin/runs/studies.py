@@ -111,8 +111,8 @@ STUDIES = {
         seeds=range(10), extras=EXTRAS),
     "exercise-1-notes": Study(
         "Is the notes' second answer better, and was it a fresh network?",
-        "twenty epochs at half the rate from new biases, or from those of a network already trained, as the notes' code "
-        "leaves them",
+        "twenty epochs at half the rate from new biases, or from those of a network already trained, as the notes' "
+        "code leaves them",
         {"lr 0.05, 20 epochs": replace(SECTION, lr=0.05, num_epochs=20),
          "lr 0.05, 20 epochs, biases kept": replace(SECTION, lr=0.05, num_epochs=20, first=SECTION)},
         seeds=range(10)),

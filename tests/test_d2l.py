@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nin.d2l_run import d2l_quietly, printed_numbers
+from nin.d2l import d2l_quietly, printed_numbers
 from nin.data import enlarge, load, to_float
 from nin.model import build, nin
 from nin.recipes import SECTION
