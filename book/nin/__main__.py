@@ -3,7 +3,8 @@
 import importlib
 import sys
 
-COMMANDS = {"record": "nin.runs.record", "bench": "nin.bench", "live": "nin.live", "garments": "nin.garments"}
+COMMANDS = {"record": "nin.runs.record", "bench": "nin.bench.__main__",
+            "live": "nin.pages.live", "garments": "nin.pages.garments"}
 
 
 def main():
