@@ -1,4 +1,4 @@
-"""The figure of the network, layer by layer: its numbers against nin.resources and torch, and how it is used."""
+"""The figure of the network, layer by layer: its numbers against nin.costs and torch, and how it is used."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from torch import nn
 from visiting import Visit
 
 from nin.model import SMALLEST, Variant, build, nin
-from nin.resources import layers, parameter_count
+from nin.costs import layers, parameter_count
 
 PAGE = "nin-model.html"
 SIZES = (SMALLEST, SMALLEST + 1, 96, 98, 99, 130, 224, 227, 256, 448)
@@ -26,12 +26,12 @@ def visit(browser):
 
 @cache
 def counted(size=224, batch=1):
-    """The rows of nin.resources for the section's network."""
+    """The rows of nin.costs for the section's network."""
     return layers(nin(), (batch, 1, size, size))
 
 
 def leaves(net):
-    """The modules of `resources.layers`, by name."""
+    """The modules of `costs.layers`, by name."""
     return {name: layer for name, layer in net.named_modules() if not list(layer.children())}
 
 
@@ -47,7 +47,7 @@ def shown(figure):
 
 
 def expected(name, size=224, batch=1):
-    """What the table should say of a layer, by nin.resources."""
+    """What the table should say of a layer, by nin.costs."""
     rows = counted(size, batch)
     row = next(row for row in rows if row.name == name)
 
@@ -76,7 +76,7 @@ def line(figure):
 
 @pytest.mark.parametrize("batch", (1, 3, 128))
 @pytest.mark.parametrize("size", SIZES)
-def test_numbers_are_those_of_resources(visit, size, batch):
+def test_numbers_are_those_of_costs(visit, size, batch):
     told = visit.page.evaluate(TABLE, [size, batch])
     assert [(row["name"], row["kind"], tuple(row["shape"]), row["parameters"], row["macs"], row["bytes"])
             for row in told] == \

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nin import resources, scale
+from nin import costs, scale
 from nin.model import build
 from nin.recipes import SECTION, Variant, change
 
@@ -45,11 +45,11 @@ def test_full_changes_nothing():
 
 def test_the_pocket_network_is_a_53rd_of_the_sections():
     def macs(variant):
-        return sum(row.macs for row in resources.layers(build(variant), (1, 1, variant.side, variant.side)))
+        return sum(row.macs for row in costs.layers(build(variant), (1, 1, variant.side, variant.side)))
 
     variant = scale.SCALES["pocket"].variant(Variant())
     net = build(variant)
-    assert resources.parameter_count(net) == 131_494 and (variant.side, variant.cells) == (28, 16)
+    assert costs.parameter_count(net) == 131_494 and (variant.side, variant.cells) == (28, 16)
     assert [net[i][0].out_channels for i in (0, 2, 4, 7)] == [24, 64, 96, 10]
     assert macs(variant) == pytest.approx(14.26e6, abs=5e3)
     assert macs(Variant()) / macs(variant) == pytest.approx(53, abs=0.9)

@@ -11,7 +11,8 @@ def main():
     """Hand the rest of the command line on."""
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in COMMANDS:
-        sys.exit(f"python -m nin {'|'.join(COMMANDS)}: name one of these commands; each tells more with --help")
+        sys.exit(f"python -m nin {'|'.join(COMMANDS)}: name one of these commands; "
+                 "each tells more with --help")
     importlib.import_module(COMMANDS[name]).main(sys.argv[2:])
 
 

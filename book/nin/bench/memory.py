@@ -209,26 +209,26 @@ def measure_step(n, bf16, optimizer):
     The peaks count parameters, optimiser state and images; what is held besides, by a GPU's libraries above all, not.
     """
     gc.collect()
-    on_gpu, net = device().type == "cuda", nin().to(device())
-    images, labels = torch.ones(n, 1, 224, 224, device=device()), torch.arange(n, device=device()) % 10
+    net, images = nin().to(device()), torch.ones(n, 1, 224, 224, device=device())
+    labels = torch.arange(n, device=device()) % 10
     update = OPTIMIZERS[optimizer](net.parameters()) if optimizer else None
 
-    def step(images, labels):
+    def step():
         if update is not None:
             plain_step(net, update, images, labels, bf16)
             return
         with torch.no_grad(), torch.autocast(device().type, torch.bfloat16, enabled=bf16):
             net.eval()(images)
 
-    step(*(part if on_gpu else part[:1] for part in (images, labels)))  # a GPU's libraries set up for a shape
+    step()
     state = []
     if update is not None:
         update.zero_grad()
         state = [tensor for of_one in update.state.values() for tensor in of_one.values()
                  if torch.is_tensor(tensor) and tensor.dim()]
     known = sum(tensor.nbytes for tensor in (*net.parameters(), *state, images))
-    held = torch.cuda.memory_allocated(device()) - known if on_gpu else 0
-    peaks = measured_peaks([lambda: step(images, labels)], device())[0]
+    held = max(0, torch.cuda.memory_allocated() - known)  # nothing on a CPU
+    peaks = measured_peaks([step], device())[0]
     return held, Peaks(known + peaks.asked, known + peaks.taken)
 
 

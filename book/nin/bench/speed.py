@@ -94,7 +94,7 @@ def speed(rounds, pocket=False):
                     peaks[name] = measured_peak(paths[name], device())
                 else:
                     paths[name]()
-            except (RuntimeError, AssertionError) as error:  # a graph cannot be captured
+            except RuntimeError as error:  # a graph cannot be captured
                 if name in ("d2l", "plain"):
                     raise
                 failed[name] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
