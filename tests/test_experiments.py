@@ -41,6 +41,7 @@ def test_the_maps_before_their_relu_are_those_of_the_network():
 def test_an_experiments_run_is_the_run_that_train_makes():
     run = experiments._Run("xavier", 3)
     whole = train(run.recipe, run.train_set, run.test_set, run.step.speed, progress=False)
+    run = experiments._Run("xavier", 3)  # anew: both draw dropout from the same random numbers
     losses = [run.advance(1) for _ in range(len(whole.losses))]
     assert losses == pytest.approx(whole.losses, rel=1e-6)
     assert all(torch.equal(tensor, run.step.net.state_dict()[name]) for name, tensor in whole.net.state_dict().items())
@@ -56,8 +57,8 @@ def test_a_trace_begins_at_the_start_and_follows_every_map():
     assert {name: len(found[name]) for name in ("highest", "bias", "moved", "hidden", "loss")} == dict.fromkeys(
         ("highest", "bias", "moved", "hidden", "loss"), looks)
     assert sum(map(sum, found["confusion"])) == 48
-    # The bias of a map that is dead at the start, and is so at every look, does not move.
-    dead = [k for k in range(10) if all(row[k] < 0 for row in found["highest"])]
+    # The weights of a map that stays far below zero do not move.
+    dead = [k for k in range(10) if all(row[k] < -0.1 for row in found["highest"])]
     assert dead and all(found["moved"][-1][k] == 0 for k in dead)
 
 

@@ -31,7 +31,7 @@ def counted(size=224, batch=1):
 
 
 def leaves(net):
-    """The modules of `resources.layers`, by name."""
+    """The modules of `costs.layers`, by name."""
     return {name: layer for name, layer in net.named_modules() if not list(layer.children())}
 
 
@@ -76,7 +76,7 @@ def line(figure):
 
 @pytest.mark.parametrize("batch", (1, 3, 128))
 @pytest.mark.parametrize("size", SIZES)
-def test_numbers_are_those_of_resources(visit, size, batch):
+def test_numbers_are_those_of_costs(visit, size, batch):
     told = visit.page.evaluate(TABLE, [size, batch])
     assert [(row["name"], row["kind"], tuple(row["shape"]), row["parameters"], row["macs"], row["bytes"])
             for row in told] == \

@@ -3,12 +3,8 @@
 import importlib
 import sys
 
-COMMANDS = {
-    "record": "nin.runs.record",
-    "bench": "nin.bench",
-    "live": "nin.pages.live",
-    "garments": "nin.pages.garments",
-}
+COMMANDS = {"record": "nin.runs.record", "bench": "nin.bench.__main__",
+            "live": "nin.pages.live", "garments": "nin.pages.garments"}
 
 
 def main():
@@ -16,7 +12,7 @@ def main():
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in COMMANDS:
         sys.exit(f"python -m nin {'|'.join(COMMANDS)}: name one of these commands; "
-                 f"each tells more with --help")
+                 "each tells more with --help")
     importlib.import_module(COMMANDS[name]).main(sys.argv[2:])
 
 

@@ -12,13 +12,14 @@ import re
 import sys
 from pathlib import Path
 
+import pandas as pd
 import torch
 
-from . import footprint, layer_times, roofline, timing
-from .recipes import SECTION
-from .scale import RESULTS, SCALES, current, device, device_name
+from ..recipes import SECTION
+from ..scale import RESULTS, SCALES, current, device_name
+from . import layers, memory, speed
+from .rows import PARTS
 
-PARTS = ("bound", "start", "speed", "pocket", "accuracy", "memory", "layers")
 SHOWN = {"training": PARTS[:5], "exercise-3-resources": PARTS[5:]}  # by which chapter
 HIDDEN = {"memory": ["phase", "type", "optimizer"]}  # columns that the path says already
 ACCURACY = 0.874  # the section's
@@ -32,10 +33,10 @@ def bench(parts=PARTS, rounds=3, target=ACCURACY, folder=RESULTS):
     about = {"scale": current().name, "batch size": current().batch_size(SECTION.batch_size), "device": device_name(),
              "torch": torch.__version__, "python": platform.python_version(), "measured on": str(datetime.date.today())}
     variants = {"bound": SECTION.variant, "bound, pocket": SCALES["pocket"].variant(SECTION.variant)}
-    work = {"bound": lambda: [{"path": path, **roofline.bound(variant, device())} for path, variant in variants.items()],
-            "start": timing.start, "speed": lambda: timing.speed(rounds),
-            "pocket": lambda: timing.speed(rounds, pocket=True), "accuracy": lambda: timing.accuracy(target),
-            "memory": footprint.footprint, "layers": lambda: layer_times.layer_times(about["batch size"])}
+    work = {"bound": lambda: [{"path": path, **layers.bound(variant)} for path, variant in variants.items()],
+            "start": speed.start, "speed": lambda: speed.speed(rounds),
+            "pocket": lambda: speed.speed(rounds, pocket=True), "accuracy": lambda: speed.accuracy(target),
+            "memory": memory.footprint, "layers": lambda: layers.layer_times(about["batch size"])}
     for part in parts:
         print(f"measuring: {part}", file=sys.stderr, flush=True)
         new = [{"part": part, **about, **row} for row in work[part]()]  # a row may have a batch size of its own
@@ -48,8 +49,6 @@ def bench(parts=PARTS, rounds=3, target=ACCURACY, folder=RESULTS):
 
 def table(rows):
     """The measured rows as text, part by part, without what is the same in all."""
-    import pandas as pd
-
     same, parts = ["part", "scale", "device", "torch", "python", "measured on"], []
     for part in dict.fromkeys(row["part"] for row in rows):
         hidden = [*same, *HIDDEN.get(part, ["batch size"])]

@@ -1,12 +1,14 @@
-"""What nin.bench has written, read back for the chapters: which machine's file, which part of it."""
+"""What `python -m nin bench` has written, read back for chapters 3 and 6. Needs no torch."""
 
 import json
 
 import pandas as pd
 
-from .scale import RESULTS
+from ..scale import RESULTS
 
-MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "pocket": 3, "accuracy": 3, "memory": 1.5, "layers": 1}  # on a GPU; guesses
+# The parts of a benchmark, and the minutes that each takes on a GPU: guesses.
+MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "pocket": 3, "accuracy": 3, "memory": 1.5, "layers": 1}
+PARTS = tuple(MINUTES)
 
 
 def _rows(path):
