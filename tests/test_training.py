@@ -12,7 +12,8 @@ from nin.evaluation import evaluate, examine, predict, right
 from nin.model import INITIALISATIONS, build, kaiming, xavier
 from nin.recipes import SECTION, SOUND, Recipe, Variant, change
 from nin.step import Speed, Step, forward
-from nin.training import Diverged, augment, learning_rates, minutes, train
+from nin.augmentation import augment, relabelled
+from nin.training import Diverged, learning_rates, minutes, train
 
 SMALL = replace(SOUND, variant=Variant(width=0.125, linear_logits=True, dropout=0.0), num_epochs=1, batch_size=8)
 TINY = change(SMALL, native=True)  # the quickest to train
@@ -429,3 +430,15 @@ def test_a_loss_that_is_read_late_still_says_where_it_broke(diverges_at):
     losses[diverges_at - 1:] = math.nan
     with pytest.raises(Diverged, match=f"at step {diverges_at} of epoch 2"):
         training._check(list(losses), 2, SECTION)
+
+
+def test_relabelled_garments_have_other_classes_and_nothing_else_changes():
+    data, recipe = squares(20), replace(SMALL, relabel=3)
+    moved = relabelled(data, recipe)
+    assert moved.labels.tolist() == [(label + 3) % 10 for label in data.labels.tolist()]
+    assert moved.images is data.images and relabelled(data, SMALL) is data
+    by_recipe, by_hand = train(recipe, data, data, FOLDED, False), train(SMALL, moved, moved, FOLDED, False)
+    assert by_recipe.losses == by_hand.losses and by_recipe.examined == by_hand.examined
+    assert by_recipe.losses != train(SMALL, data, data, FOLDED, False).losses
+    with pytest.raises(ValueError, match="relabel must lie between 0 and 9, not 10"):
+        replace(SMALL, relabel=10)

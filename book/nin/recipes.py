@@ -76,6 +76,7 @@ class Recipe:
     warmup: int = 0
     # Trained before, with the same seed; this run starts with its biases.
     first: "Recipe | None" = None
+    relabel: int = 0  # every garment's label is so many places on: class 9 + 1 is 0
 
     def __post_init__(self):
         if not (self.lr > 0 and math.isfinite(self.lr)):
@@ -92,6 +93,9 @@ class Recipe:
                              f"{self.schedule!r}")
         if self.warmup < 0:
             raise ValueError(f"warmup must be 0 steps or more, not {self.warmup}")
+        if not 0 <= self.relabel < self.variant.num_classes:
+            raise ValueError(f"relabel must lie between 0 and "
+                             f"{self.variant.num_classes - 1}, not {self.relabel}")
         if not (0 <= self.shift < 28 and 0 <= self.erase <= 28):
             raise ValueError(f"shift must lie between 0 and 27 pixels and erase "
                              f"between 0 and 28, not {self.shift} and {self.erase}")

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from tqdm import trange
 
+from .augmentation import augment, relabelled
 from .checkpoint import resume, save
 from .data import batches
 from .evaluation import examine, right
@@ -98,31 +99,6 @@ def learning_rates(schedule, lr, steps, warmup=0):
     return rates
 
 
-def augment(images, recipe, generator):
-    """Images (n, 1, 28, 28), flipped, shifted and covered at random; black moves in.
-
-    The square that covers has its centre anywhere in the image and may reach beyond it
-    (DeVries & Taylor 2017).
-    """
-    n, size, s = len(images), images.shape[-1], recipe.shift
-    draw = {"device": images.device, "generator": generator}
-    place = torch.arange(size, device=images.device)  # rows, columns: (n, 28) each
-    if recipe.flips:
-        coin = torch.rand(n, 1, 1, 1, **draw) < 0.5
-        images = torch.where(coin, images.flip(-1), images)
-    if s:
-        rows, columns = torch.randint(0, 2 * s + 1, (2, n, 1), **draw) + place
-        index = torch.arange(n, device=images.device)[:, None, None]
-        padded = nn.functional.pad(images[:, 0], (s, s, s, s))
-        images = padded[index, rows[:, :, None], columns[:, None, :]][:, None]
-    if recipe.erase:
-        first = torch.randint(0, size, (2, n, 1), **draw) - recipe.erase // 2
-        rows, columns = (first <= place) & (place < first + recipe.erase)
-        covered = rows[:, None, :, None] & columns[:, None, None, :]
-        images = images.masked_fill(covered, 0)
-    return images
-
-
 def train(
     recipe, train_set, test_set, speed=None, progress=True, checkpoint=None, watch=()
 ):
@@ -135,7 +111,8 @@ def train(
     """
     target = device()
     step = Step(recipe, speed or fastest(target), target, watch)
-    train_set, test_set = train_set.to(target), test_set.to(target)
+    train_set, test_set = (
+        relabelled(split, recipe).to(target) for split in (train_set, test_set))
     run = Run(recipe, step, len(train_set), gradients={name: [] for name in watch})
     generator = torch.Generator(target).manual_seed(recipe.seed)
     if checkpoint is not None and Path(checkpoint).exists():

@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from .. import costs, data, model, outcome
 from ..evaluation import evaluate
+from ..augmentation import relabelled
 from ..probe import readable
 from ..recipes import Recipe, Variant, recipe_id
 from ..scale import RESULTS, current, device, device_name
@@ -177,7 +178,7 @@ def _line(job):
              "losses": [round(mean, 5) for mean in _means(trained.losses)],
              "seconds": round(sum(epoch["seconds"] + epoch["test_seconds"] for epoch in trained.history), 2)}
     if "diverged" not in line:
-        line |= _afterwards(job, trained, train_set.take(SEEN), test_set)
+        line |= _afterwards(job, trained, *(relabelled(split, recipe) for split in (train_set.take(SEEN), test_set)))
         weights = job.kept / f"{job.name}.pt"
         torch.save(trained.net.state_dict(), weights.with_suffix(".new"))
         weights.with_suffix(".new").replace(weights)

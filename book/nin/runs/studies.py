@@ -127,6 +127,11 @@ STUDIES = {
         {label: LADDER[label].recipe for label in ("the section", "+ Kaiming", "+ one-cycle", "+ batch norm",
                                                    "+ 20 epochs", TOP)},
         seeds=range(10, 15), seeds_of_label={TOP: range(10, 20)}),
+    "lost-classes-labels": Study(
+        "Is it the map that is lost, or the garment?",
+        "the labels alone, every garment's five places on; weights and order of the images as in the section's runs",
+        {"the section, relabelled": replace(SECTION, relabel=5)},
+        seeds=range(10)),
     "exercise-2-more": Study(
         "Does a third 1×1 add anything, or a wider window?",
         "three 1×1s, and two 3×3s in the place of two 1×1s, in the body alone",
