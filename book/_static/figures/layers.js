@@ -1,7 +1,7 @@
 // The whole network as one drawing. Each layer is an option of a listbox: pointed at, tapped or reached with
 // the arrow keys, it shows its shape, its costs and what one of its neurons sees of a garment. Image size and
 // batch are the reader's. root.table(size, batch) gives all numbers to the test, which compares them with
-// nin.resources and the fields with torch's gradients.
+// nin.costs and the fields with torch's gradients.
 "use strict";
 
 figures.define("layers", async (root) => {
