@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+
 from nin import bench, bench_rows
 
 

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nin.compare import fisher, fraction_interval, holm, mcnemar, mean_interval, verdict, welch
+from nin.compare import (
+    fisher,
+    fraction_interval,
+    holm,
+    mcnemar,
+    mean_interval,
+    verdict,
+    welch,
+)
 
 A, B = [0.871, 0.874, 0.869, 0.880, 0.866], [0.881, 0.884, 0.879, 0.886]
 

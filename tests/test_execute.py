@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 import nbformat
-import notebooks
 import pytest
+
+import notebooks
 
 TOOL = notebooks.ROOT / "tools" / "execute.py"
 

@@ -11,13 +11,13 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import torch
-import visiting
-from visiting import Visit
 
+import visiting
 from nin import live
 from nin.data import CLASSES, load
 from nin.model import build
 from nin.recipes import BEST, Variant
+from visiting import Visit
 
 PAGE = "live-network.html"
 LIMIT = 6_000_000  # bytes: page, weights, runtime
@@ -111,7 +111,9 @@ def another(variant):
 
 
 @pytest.mark.parametrize("limit", [10**6, 0])
-@pytest.mark.parametrize("variant", [replace(BEST.variant, width=0.1, native=True), Variant(width=0.1, batch_norm=True)])
+@pytest.mark.parametrize(
+    "variant", [replace(BEST.variant, width=0.1, native=True), Variant(width=0.1, batch_norm=True)]
+)
 def test_another_network_than_the_one_shown(browser, variant, limit, monkeypatch):
     """Without the enlargement, with weights rounded to 8 bits: what a GPU trains for the page."""
     monkeypatch.setattr(live, "FLOATS", limit)
@@ -187,11 +189,11 @@ def test_covering_a_sleeve_changes_its_maps(browser):
         after = visit.pixels()
         assert (after[..., 4:25, 1:6] == 0).all() and (before[..., 4:25, 1:6] > 0).any()  # no gaps between the steps
         assert torch.equal(after[..., 7:], before[..., 7:])
-        moves = [new - old for new, old in zip(visit.logits(), logits)]
+        moves = [new - old for new, old in zip(visit.logits(), logits, strict=True)]
         fall = min(range(10), key=moves.__getitem__)
         assert f"Since you picked it: {CLASSES[fall]} " in text or sorted(moves)[1] - min(moves) < 0.2
         now = visit.root.locator("li canvas").evaluate_all("all => all.map(c => c.toDataURL())")
-        assert all(old != new for old, new in zip(pictures, now))
+        assert all(old != new for old, new in zip(pictures, now, strict=True))
         visit.root.get_by_label("Show the change").check()
         assert visit.root.locator("li canvas").evaluate_all("all => all.map(c => c.toDataURL())") != now
         visit.root.get_by_role("button", name="Restore the garment").click()

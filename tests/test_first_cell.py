@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import sys
 
-import notebooks
 import pytest
+
+import notebooks
 import stamp
 
 # Stands in for pip: notes how it was called and installs a d2l beside itself.

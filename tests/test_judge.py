@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+
+from made_up import run
 from nin.compare import Difference, welch
 from nin.judge import Contrast, contrast, judge
 from nin.runs.read import described
-
-from made_up import run
 
 
 def points(size):

@@ -5,10 +5,11 @@ import shutil
 import subprocess
 import sys
 
-import notebooks
 import pytest
-import repository_buttons
 from sphinx.errors import ExtensionError
+
+import notebooks
+import repository_buttons
 
 OURS = "https://github.com/owner/name"
 

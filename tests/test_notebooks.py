@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-import notebooks
 import pytest
+
+import notebooks
 
 LIST = Path(__file__).parent / "ignored_cells.txt"
 CHAPTERS = notebooks.chapters()
@@ -91,7 +92,8 @@ def test_images_are_described(page):
 
 def test_plots_of_recorded_runs_are_tagged(page):
     # tools/execute.py --refresh stores them anew when lines have been added.
-    plots = {cell.id for _, cell in code_cells(page) if re.search(r"plots\.runs\(|show_runs\(|plots\.spread\(", cell.source)}
+    call = re.compile(r"plots\.runs\(|show_runs\(|plots\.spread\(")
+    plots = {cell.id for _, cell in code_cells(page) if call.search(cell.source)}
     assert plots == {cell.id for _, cell in code_cells(page) if notebooks.RECORDED_RUNS in notebooks.tags(cell)}
 
 

@@ -4,10 +4,16 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from nin import roofline
 from nin.data import enlarge, to_float
 from nin.model import Variant, build
-from nin import roofline
-from nin.roofline import conv_rate, copy_bandwidth, matmul_rate, operation_seconds, training_work
+from nin.roofline import (
+    conv_rate,
+    copy_bandwidth,
+    matmul_rate,
+    operation_seconds,
+    training_work,
+)
 from nin.step import Speed, forward
 
 

@@ -11,7 +11,16 @@ from nin.data import Split, enlarge, to_float
 from nin.model import INITIALISATIONS, build, kaiming, xavier
 from nin.recipes import SECTION, SOUND, Recipe, Variant, change
 from nin.step import Speed, Step, forward
-from nin.training import Diverged, augment, evaluate, examine, learning_rates, minutes, predict, train
+from nin.training import (
+    Diverged,
+    augment,
+    evaluate,
+    examine,
+    learning_rates,
+    minutes,
+    predict,
+    train,
+)
 
 SMALL = replace(SOUND, variant=Variant(width=0.125, linear_logits=True, dropout=0.0), num_epochs=1, batch_size=8)
 TINY = change(SMALL, native=True)  # the quickest to train
@@ -47,14 +56,14 @@ def test_the_same_seed_repeats_and_another_does_not():
     first, again, other = (train(replace(recipe, seed=seed), data, data, FOLDED, progress=False)
                            for seed in (3, 3, 4))
     assert first.losses == again.losses != other.losses
-    assert all(torch.equal(a, b) for a, b in zip(first.net.parameters(), again.net.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(first.net.parameters(), again.net.parameters(), strict=True))
 
 
 def test_one_epoch_of_weights_agrees_with_the_plain_path():
     data = squares(40)
     plain, folded = (train(replace(SMALL, lr=0.02), data, data, speed, progress=False)
                      for speed in (Speed(), Speed(fold=True, channels_last=True)))
-    for a, b in zip(plain.net.parameters(), folded.net.parameters()):
+    for a, b in zip(plain.net.parameters(), folded.net.parameters(), strict=True):
         assert torch.allclose(a, b, rtol=1e-3, atol=2e-4)  # rounding may flip a ReLU
 
 
@@ -180,8 +189,8 @@ def test_every_step_gets_the_rate_of_its_place(monkeypatch):
 def test_momentum_decay_and_smoothing_reach_the_optimiser():
     data = squares(16)
     base = train(SMALL, data, data, FOLDED, progress=False).losses
-    for change in ({"momentum": 0.0}, {"weight_decay": 0.5}, {"label_smoothing": 0.2}, {"schedule": "constant"}):
-        assert train(replace(SMALL, **change), data, data, FOLDED, progress=False).losses != base, change
+    for other in ({"momentum": 0.0}, {"weight_decay": 0.5}, {"label_smoothing": 0.2}, {"schedule": "constant"}):
+        assert train(replace(SMALL, **other), data, data, FOLDED, progress=False).losses != base, other
 
 
 def test_divergence_stops_at_once_and_says_where():
@@ -236,7 +245,7 @@ def test_what_is_examined_is_counted_by_hand():
     net[7][-1].bias.data -= predict(net, data, FOLDED).mean(0)  # so that it answers more classes than one
     found, logits = examine(net, data, FOLDED), predict(net, data, FOLDED)
     counts = [[0] * 10 for _ in range(10)]
-    for label, answer in zip(data.labels.tolist(), logits.argmax(1).tolist()):
+    for label, answer in zip(data.labels.tolist(), logits.argmax(1).tolist(), strict=True):
         counts[label][answer] += 1
     assert found["confusion"] == counts and sum(map(sum, counts)) == 30 and len(set(logits.argmax(1).tolist())) > 1
     for k, column in enumerate(logits.double().T.tolist()):
@@ -296,7 +305,7 @@ def test_a_second_run_goes_on_without_the_first_one(monkeypatch, tmp_path):
     monkeypatch.setattr(Step, "__call__", lambda *args: (steps.append(1), plain(*args))[1])
     resumed = train(SECOND, data, data, FOLDED, progress=False, checkpoint=path)
     assert len(steps) == 3 and resumed.losses == whole.losses and resumed.before == whole.before
-    assert all(torch.equal(a, b) for a, b in zip(whole.net.parameters(), resumed.net.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(whole.net.parameters(), resumed.net.parameters(), strict=True))
 
 
 def test_a_first_run_goes_on_too_and_its_interruption_ends_both(monkeypatch, tmp_path):
@@ -365,7 +374,7 @@ def test_a_run_goes_on_from_its_last_epoch(epochs, monkeypatch, tmp_path):
     assert resumed.gradients == whole.gradients and len(whole.gradients["4.4.weight"]) == len(whole.losses)
     assert (resumed.before, resumed.examined) == (whole.before, whole.examined) and len(whole.examined) == 4
     assert resumed.losses == whole.losses and [epoch["epoch"] for epoch in resumed.history] == [1, 2, 3, 4]
-    assert all(torch.equal(a, b) for a, b in zip(whole.net.parameters(), resumed.net.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(whole.net.parameters(), resumed.net.parameters(), strict=True))
     finished = train(recipe, data, data, FOLDED, progress=False, checkpoint=path, watch=WATCH)
     assert finished.gradients == whole.gradients and finished.losses == whole.losses
     assert list(tmp_path.iterdir()) == [path]

@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+import yaml
+
 import build
 import notebooks
-import pytest
 import setup_venv
-import yaml
 
 
 def text(name):
