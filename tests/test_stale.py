@@ -56,7 +56,8 @@ CELLS = {
     "net": "net = build()\nnumbers = [noise(k) for k in range(size)]",
     "train": "for step in range(3):\n    loss = net(step)\n    loss.backward()",
     "grow": "numbers.append(1)",
-    "drawn": "figure, ax = plt.subplots()\nfor number in numbers:\n    ax.plot(number)\nplots.bars(ax, numbers)\nplt.show()",
+    "drawn": "figure, ax = plt.subplots()\nfor number in numbers:\n    ax.plot(number)\n"
+             "plots.bars(ax, numbers)\nplt.show()",
     "shown": "print(net, numbers)",
     "runs": "lines = read.load()",
     "last": "print(size)",

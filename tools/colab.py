@@ -44,8 +44,9 @@ def put_colab(folder):
 def variables(colab):
     """Return the environment variables of the run: smoke scale, and nothing else of the book's but its data."""
     kept = {name: value for name, value in os.environ.items() if name == "NIN_DATA" or not name.startswith("NIN_")}
-    if os.environ.get("FASHION_MNIST_DIR"):
-        kept["FASHION_MNIST_DIR"] = str(Path(os.environ["FASHION_MNIST_DIR"]).resolve())
+    here = Path(os.environ.get("FASHION_MNIST_DIR") or notebooks.ROOT / "data" / "FashionMNIST" / "raw")
+    if here.is_dir():
+        kept["FASHION_MNIST_DIR"] = str(here.resolve())
     return {**kept, "PYTHONPATH": str(colab), "NIN_SCALE": "smoke"}
 
 

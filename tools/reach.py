@@ -9,6 +9,7 @@ import hashlib
 from pathlib import Path
 
 from names import (
+    DEFINITIONS,
     FUNCTIONS,
     IMPORTS,
     all_imported,
@@ -68,6 +69,14 @@ def slice_of(own, earlier):
         if inside <= called:
             return taken, reached
         called |= inside
+
+
+def called(own, earlier, helper):
+    """The helper's functions and classes, as (module, name), that statements name, or functions of earlier cells that
+    they call."""
+    _, reached = slice_of(own, [part for part in earlier if isinstance(part, (*IMPORTS, ast.FunctionDef))])
+    return {(module, name) for module, name in helper.places(reached)
+            if any(isinstance(part, DEFINITIONS) for part in helper.module(module)[0].get(name, []))}
 
 
 class Helper:

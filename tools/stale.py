@@ -16,7 +16,8 @@ def stale(notebook, book=None):
         then = cell.metadata.get("recorded", {})
         if notebooks.is_recorded(cell) and then != now:
             changed = [text for part, text in CHANGED.items() if then.get(part) != now[part]]
-            found[cell.id] = ", ".join(changed) if then.keys() == now.keys() else "stored without a mark of today's kind"
+            known = then.keys() == now.keys()
+            found[cell.id] = ", ".join(changed) if known else "stored without a mark of today's kind"
     return found
 
 
