@@ -6,12 +6,17 @@ full_python = .venv/bin/python
 # make test CPU=1, at the first set-up: torch from PyTorch's own index, without CUDA's libraries (5.5 GB on Linux).
 torch_from = $(if $(CPU),--torch-from https://download.pytorch.org/whl/cpu)
 
-.PHONY: help html-venv full-venv book test test-all lab run record bench linkcheck lock clean
+# One worker takes all cells of a notebook, in order.
+pytest = $(full_python) -m pytest -n 2 --dist loadscope --nbval
+
+.PHONY: help html-venv full-venv check book test test-all colab lab run record bench linkcheck lock clean
 
 help:
 	@echo "make book    build the HTML book from the stored outputs (small set-up, no torch)"
 	@echo "make test    set everything up, build the book and run all tests"
 	@echo "make test-all  the slow tests as well, about a quarter of an hour"
+	@echo "make check   look through all code by ruff, in a second"
+	@echo "make colab   run every chapter, in seconds a cell, as a fresh Colab would: PYTHON=python3.13"
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make run     execute every chapter here, into _build/run, and render the result"
 	@echo "make record  train the runs that the chapters rest on and that are not recorded yet"
@@ -29,14 +34,22 @@ full-venv:
 book: html-venv
 	@$(html_python) tools/build.py
 
-test: full-venv
+check: full-venv
+	@$(full_python) -m ruff check --quiet
+
+test: check
 	@$(full_python) tools/build.py
-	@$(full_python) -m pytest -m "not slow"
+	@$(pytest) -m "not slow"
 
 # What needs minutes: recorders that are killed, a Dask cluster, every notebook at full size.
-test-all: full-venv
+test-all: check
 	@$(full_python) tools/build.py
-	@$(full_python) -m pytest
+	@$(pytest)
+
+# Colab's versions, apart from all else: 6 GB, or 1 GB with CPU=1; then the chapters take two minutes.
+colab:
+	@$(PYTHON) tools/setup_venv.py .venv-colab tools/colab.txt --quiet $(torch_from)
+	@.venv-colab/bin/python tools/colab.py
 
 lab: full-venv
 	@cd book && ../$(full_python) -m jupyterlab
@@ -63,4 +76,4 @@ lock:
 	  --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
 
 clean:
-	rm -rf _build .venv .venv-html
+	rm -rf _build .venv .venv-html .venv-colab

@@ -49,6 +49,18 @@ def pytest_report_header(config):
     return [config.nin_data, f"scale: {scale}; Python {platform.python_version()}, {', '.join(versions)}"]
 
 
+def pytest_terminal_summary(terminalreporter, config):
+    """List the stored outputs that are older than their sources: no fault here, but publishing fails on it."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind if hasattr(report, "nodeid")]
+    if any("test_notebooks.py" in report.nodeid for report in reports):
+        import notebooks
+        import stale
+
+        if lines := stale.listing(notebooks.chapters()):
+            terminalreporter.section("stale outputs: make them anew before publishing")
+            terminalreporter.write_line("\n".join(lines))
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave out what only a quiet machine passes, unless it is asked for by its mark."""
     if "timing" not in config.getoption("-m"):

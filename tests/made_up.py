@@ -37,7 +37,7 @@ def run(label, seed, losses=None, accuracy=0.9, collapsed=False, epochs=2, recip
             "torch": "0", "python": "0", "train_images": sizes[0], "test_images": sizes[1], "parameters": 131_494,
             "before": before, "history": history, "losses": losses or [round(value, 5) for value in curve],
             "seconds": 1.1 * epochs, "seen_images": 10_000, "seen_acc": reached,
-            "answered": [sum(column) for column in zip(*history[-1]["confusion"])],
+            "answered": [sum(column) for column in zip(*history[-1]["confusion"], strict=True)],
             "date": f"2026-12-01T{seed % 24:02}:00:00+00:00"}
 
 
@@ -51,11 +51,12 @@ def run_of(study, label, seed, **more):
 def _examined(accuracy, images, lost):
     """What nin.training.examine gives: so many answers right, no lost class answered, every logit alive."""
     answers, each = [k for k in range(10) if k not in lost], images // 10
-    right = dict(zip(answers, _shares(min(round(accuracy * images), len(answers) * each), len(answers))))
+    shares = _shares(min(round(accuracy * images), len(answers) * each), len(answers))
+    right = dict(zip(answers, shares, strict=True))
     confusion = [[right.get(k, 0) if a == k else 0 for a in range(10)] for k in range(10)]
     for k, row in enumerate(confusion):
         others = [a for a in answers if a != k] or answers
-        for a, wrong in zip(others, _shares(each - row[k], len(others))):
+        for a, wrong in zip(others, _shares(each - row[k], len(others)), strict=True):
             row[a] += wrong
     total = sum(confusion[k][k] for k in range(10))
     return {"test_acc": total / images, "confusion": confusion, "logit_mean": [1.0] * 10, "logit_std": [1.0] * 10,

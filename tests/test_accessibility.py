@@ -1,6 +1,7 @@
 """axe-core over every page, in both themes, narrow and wide: nothing that it can find is wrong."""
 
 import pytest
+
 from visiting import HTML, Visit
 
 PAGES = sorted(path.name for path in HTML.glob("*.html"))
@@ -19,7 +20,8 @@ def test_axe_finds_nothing(browser, name, width, scheme):
 
 def test_what_scrolls_sideways_is_within_reach_of_the_keyboard(browser):
     """Boxes that are too wide can be focused; they lose that when they fit. Figures see to their own."""
-    too_wide = """() => [...document.querySelectorAll(".bd-article :is(table, pre, .cell_output, .text_html):not([data-figure] *)")]
+    too_wide = """() => [...document.querySelectorAll(
+        ".bd-article :is(table, pre, .cell_output, .text_html):not([data-figure] *)")]
                         .map(box => [box.scrollWidth > box.clientWidth, box.tabIndex === 0])"""
     with Visit(browser, "training.html", 390, "light") as visit:
         narrow = visit.page.evaluate(too_wide)

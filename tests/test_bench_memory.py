@@ -5,7 +5,13 @@ import torch
 from torch import nn
 
 from nin.bench import memory
-from nin.bench.memory import Peaks, kept_for_backward, measured_peak, measured_peaks, measured_workspace
+from nin.bench.memory import (
+    Peaks,
+    kept_for_backward,
+    measured_peak,
+    measured_peaks,
+    measured_workspace,
+)
 from nin.costs import parameter_count
 from nin.model import nin
 from nin.moments import predicted_peak

@@ -5,8 +5,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import notebooks
 import pytest
+
+import notebooks
 from visiting import HTML, Visit
 
 PAGES = sorted(path.name for path in HTML.glob("*.html"))

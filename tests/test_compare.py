@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from made_up import run
 from scipy import stats
 
+from made_up import run
 from nin.compare import (
     Contrast,
     Difference,

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ def test_what_train_ch6_prints_is_read():
 def test_nothing_is_printed_or_warned_of(capsys, recwarn):
     with d2l_quietly() as (d2l, printed):
         print("one")
-        warnings.warn("two")
+        warnings.warn("two", stacklevel=1)
     assert printed.getvalue() == "one\n" and hasattr(d2l, "train_ch6")
     assert capsys.readouterr().out == "" and not list(recwarn)
     print("three")
@@ -55,14 +56,14 @@ def our_losses(recipe, batches, speed):
 def parity(recipe, speed, net, steps, batch_size, prepare, monkeypatch):
     """Losses of both from one seed on the same batches; nothing else is compared, as losses follow from all else."""
     data = load(train=True).take(steps * batch_size)
-    batches = list(zip(data.images.split(batch_size), data.labels.split(batch_size)))
+    batches = list(zip(data.images.split(batch_size), data.labels.split(batch_size), strict=True))
     torch.manual_seed(recipe.seed)
     theirs, printed = d2ls_losses(net(), [(prepare(images), labels) for images, labels in batches], recipe.lr,
                                   monkeypatch)
     ours = our_losses(recipe, batches, speed)
     assert len(theirs) == len(ours) == steps and ours == pytest.approx(theirs, rel=1e-5)
     assert printed[0] == pytest.approx(sum(ours) / steps, abs=6e-4)  # it prints three decimals
-    assert max(abs(a - b) for a, b in zip(ours, ours[1:])) > 1e-3  # no constant agrees by chance
+    assert max(abs(a - b) for a, b in pairwise(ours)) > 1e-3  # no constant agrees by chance
 
 
 def test_fifty_steps_of_the_pocket_network_are_d2ls(monkeypatch):

@@ -4,8 +4,10 @@ import subprocess
 import sys
 
 import nbformat
-import notebooks
 import pytest
+
+import notebooks
+import stale
 
 TOOL = notebooks.ROOT / "tools" / "execute.py"
 
@@ -44,17 +46,18 @@ def test_a_failing_notebook_is_named_and_left_as_it_was(executed):
 
 def test_the_other_notebooks_still_run(executed):
     folder, _, _ = executed
-    cell = notebooks.read(folder / "good.ipynb").cells[0]
+    page = notebooks.read(folder / "good.ipynb")
+    cell = page.cells[0]
     assert cell.outputs[0].text == "seen\n"
-    assert cell.metadata.recorded == {"source": notebooks.source_hash(cell)}
+    assert cell.metadata.recorded == notebooks.marks(page)[0] and stale.stale(page) == {}
     assert "execution" not in cell.metadata
 
 
-def test_recorded_hash_follows_the_source(executed):
+def test_a_changed_cell_is_stale(executed):
     folder, _, _ = executed
-    cell = notebooks.read(folder / "good.ipynb").cells[0]
-    cell.source += "\nprint('more')"
-    assert cell.metadata.recorded["source"] != notebooks.source_hash(cell)
+    page = notebooks.read(folder / "good.ipynb")
+    page.cells[0].source += "\nprint('more')"
+    assert stale.stale(page) == {"cell-0": "the cell changed"}
 
 
 def test_clear_drops_only_what_is_not_compared(tmp_path):

@@ -4,10 +4,10 @@ import random
 
 import matplotlib
 import matplotlib.pyplot as plt
-import notebooks
 import pytest
-from made_up import run_of, write
 
+import notebooks
+from made_up import run_of, write
 from nin import plots
 from nin.runs import read
 from nin.runs.studies import STUDIES
@@ -71,7 +71,8 @@ def verdicts(shown):
 def test_without_lines_it_says_what_to_run(chapter):
     shown, drawn = chapter([])
     assert not any(drawn.values())
-    for study, cell in zip(ALL, ("recorded", "recorded", "overfitting", "wide", "family-accuracy")):
+    cells = ("recorded", "recorded", "overfitting", "wide", "family-accuracy")
+    for study, cell in zip(ALL, cells, strict=True):
         assert any(f"python -m nin record {study}`" in text for text in shown[cell])
     assert set(verdicts(shown).values()) == {"**not yet decided**: too few clean runs are recorded."}
 
@@ -102,7 +103,7 @@ def test_heads_that_are_equal_bear_no_fear_out(chapter):
 def test_fears_that_come_true_are_seen(chapter):
     """One step overfits, is less accurate and has vanishing gradients; information is lost under one recipe alone."""
     runs = []
-    for study, label in ((study, label) for study in ALL[:3] for label in STUDIES[study].recipes):
+    for study, label in [(name, label) for name in ALL[:3] for label in STUDIES[name].recipes]:
         one = label.startswith("one-step 3×3")
         more = {"gap": 0.05, "accuracy": 0.85, "gradient": 0.001} if one else {}
         more["information"] = 0.06 if one and study == TWO[0] else 0.01

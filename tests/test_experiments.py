@@ -9,7 +9,13 @@ from nin.data import batches, load
 from nin.model import class_maps, dead_maps, last_of_body
 from nin.recipes import HEADS
 from nin.runs import experiments, read, record
-from nin.runs.experiments import EXPERIMENTS, dose, first_gradients, maps_before_relu, trace
+from nin.runs.experiments import (
+    EXPERIMENTS,
+    dose,
+    first_gradients,
+    maps_before_relu,
+    trace,
+)
 from nin.scale import SCALES
 from nin.step import Speed, Step
 from nin.training import train

@@ -2,8 +2,9 @@
 
 import shutil
 
-import made_up
 import pytest
+
+import made_up
 import recorded_runs
 import visiting
 from nin.runs import read
@@ -43,7 +44,8 @@ def visit(browser, tmp_path, monkeypatch, runs):
             target = tmp_path / "_static" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(built / name, target)
-        (tmp_path / "_static/figures/runs-made-up.js").write_text(recorded_runs.script("made-up", [recorded_runs.drawn(run, held_out) for run in shown]))
+        text = recorded_runs.script("made-up", [recorded_runs.drawn(run, held_out) for run in shown])
+        (tmp_path / "_static/figures/runs-made-up.js").write_text(text)
         styles = f"<style>:root {{{COLOURS[scheme]}; --pst-color-border: #8a8f98}}</style>" + "".join(
             f'<link rel="stylesheet" href="_static/{name}">' for name in ("book.css", "figures/curves.css"))
         (tmp_path / "page.html").write_text(PAGE.format(theme=scheme, styles=styles), encoding="utf-8")
@@ -107,7 +109,8 @@ def test_recipes_make_groups(visit):
     some = [told(f"{label}, {recipe}", seed) for seed in range(2)
             for recipe in ("the section's recipe", "a sound recipe") for label in LABELS]
     figure = visit(some).figure("curves")
-    assert figure.locator("legend").all_text_contents() == ["Variants, the section's recipe", "Variants, a sound recipe"]
+    legends = ["Variants, the section's recipe", "Variants, a sound recipe"]
+    assert figure.locator("legend").all_text_contents() == legends
     figure.get_by_role("button", name="Only a sound recipe").click()
     assert set(figure.locator("path").evaluate_all("all => all.map(one => +one.dataset.variant)")) == set(range(7, 13))
     colours = figure.locator("label line").evaluate_all("all => all.map(one => one.getAttribute('stroke'))")

@@ -5,9 +5,9 @@ from functools import cache
 
 import pytest
 import torch
-from visiting import Visit
 
 from nin.data import CLASSES, enlarge
+from visiting import Visit
 
 PAGE, NAME = "training.html", "enlargement"
 WINDOWS, WIDE, STRIDE = 54, 11, 4
@@ -34,7 +34,7 @@ def gradients(windows):
     torch.manual_seed(0)
     x = torch.rand(len(windows), 1, 28, 28, dtype=torch.float64, requires_grad=True)
     weight = torch.rand(224, 224, dtype=torch.float64) + 0.5
-    total = sum((image[0] * weight)[window].sum() for image, window in zip(enlarge(x), windows))
+    total = sum((image[0] * weight)[window].sum() for image, window in zip(enlarge(x), windows, strict=True))
     return torch.autograd.grad(total, x)[0][:, 0] != 0
 
 

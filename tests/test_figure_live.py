@@ -11,13 +11,13 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import torch
-import visiting
-from visiting import Visit
 
-from nin.pages import live
+import visiting
 from nin.data import CLASSES, load
 from nin.model import build
+from nin.pages import live
 from nin.recipes import BEST, Variant
+from visiting import Visit
 
 PAGE = "live-network.html"
 LIMIT = 6_000_000  # bytes: page, weights, runtime

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.nn import functional as F
+
 from visiting import Visit
 
 PAGE, NAME = "nin-block.html", "pixel"
@@ -171,7 +172,7 @@ def test_keyboard_alone(figure, visit):
     figure.get_by_label("Bias of output 0").fill("3")
     figure.get_by_role("button").focus()
     visit.page.keyboard.press("Enter")
-    assert all(torch.equal(a, b) for a, b in zip(maps(figure), first))
+    assert all(torch.equal(a, b) for a, b in zip(maps(figure), first, strict=True))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

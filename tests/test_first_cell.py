@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import sys
 
-import notebooks
 import pytest
+
+import notebooks
 import stamp
 
 # Stands in for pip: notes how it was called and installs a d2l beside itself.
@@ -46,12 +47,13 @@ def packages(tmp_path):
 
 @pytest.fixture
 def repository(tmp_path):
-    """A repository with a helper package, in two commits; returns (folder, first commit)."""
+    """A repository with a helper package, in two commits; returns (address, first commit)."""
     if not shutil.which("git"):
         pytest.skip("git is not installed")
     folder = tmp_path / "repository"
     helper = folder / "book" / "nin"
     helper.mkdir(parents=True)
+    (folder / "requirements-colab.txt").write_text("d2l==1.0.3\n")
 
     def git(*words):
         name = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
@@ -63,14 +65,15 @@ def repository(tmp_path):
         (helper / "__init__.py").write_text(text)
         git("add", ".")
         git("commit", "-q", "-m", "a commit")
-    return folder, git("rev-parse", "HEAD~1")
+    return folder.as_uri(), git("rev-parse", "HEAD~1")
 
 
 def put_colab(packages):
-    """Add what Colab has: a module google.colab."""
+    """Add what Colab has: a module google.colab, imported from the start."""
     (packages / "google" / "colab").mkdir(parents=True)
     (packages / "google" / "__init__.py").write_text("")
     (packages / "google" / "colab" / "__init__.py").write_text("")
+    (packages / "sitecustomize.py").write_text("import google.colab\n")
 
 
 def run(python, packages, folder, text=notebooks.FIRST_CELL, **more):
@@ -83,10 +86,21 @@ def run(python, packages, folder, text=notebooks.FIRST_CELL, **more):
     )
 
 
+def test_it_is_short_and_fits():
+    lines = notebooks.FIRST_CELL.splitlines()
+    assert len(lines) <= 20 and max(map(len, lines)) <= 88
+
+
 def test_alone_it_says_what_to_do(python, packages, tmp_path):
     done = run(python, packages, tmp_path / "empty")
     assert done.returncode == 1
-    assert "Get the whole repository and open the notebook in its book/" in done.stderr.splitlines()[-1]
+    assert "Open this notebook in book/ of the whole repository" in done.stderr.splitlines()[-1]
+
+
+def test_a_stamped_cell_brings_nothing_where_it_is_not_colab(python, packages, repository, tmp_path):
+    done = run(python, packages, tmp_path / "empty", stamp.stamped(*repository))
+    assert done.returncode == 1 and "ImportError" in done.stderr.splitlines()[-1]
+    assert list((tmp_path / "empty").iterdir()) == [] and not (packages / "called.json").exists()
 
 
 def test_helper_without_d2l_names_the_command(python, packages, tmp_path):
@@ -109,26 +123,24 @@ def test_beside_the_helper_it_does_nothing(python, packages, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_on_colab_it_brings_helper_and_d2l(python, packages, repository, tmp_path):
+def test_on_colab_it_brings_helper_and_packages(python, packages, repository, tmp_path):
     put_colab(packages)
-    source, first = repository
-    done = run(python, packages, tmp_path / "empty", NIN_REPOSITORY=str(source), NIN_REVISION=first)
+    address, _ = repository
+    done = run(python, packages, tmp_path / "empty", NIN_REPOSITORY=address)
     assert done.returncode == 0, done.stderr
     helper = tmp_path / "empty" / "nin-book" / "book" / "nin" / "__init__.py"
     assert done.stdout.strip() == str(helper)
-    assert helper.read_text() == "first = True\n"
-    assert json.loads((packages / "called.json").read_text()) == ["install", "-q", "--no-deps", "d2l==1.0.3"]
-    # After a restart of the kernel the copy is there already.
-    again = run(python, packages, tmp_path / "empty", NIN_REPOSITORY=str(source), NIN_REVISION=first)
-    assert again.returncode == 0, again.stderr
+    assert helper.read_text() == "first = False\n"
+    called = json.loads((packages / "called.json").read_text())
+    assert called == ["install", "-q", "--no-deps", "-r", "requirements-colab.txt"]
 
 
 def test_on_colab_a_stamped_cell_needs_no_settings(python, packages, repository, tmp_path):
     put_colab(packages)
-    source, first = repository
-    done = run(python, packages, tmp_path / "empty", stamp.stamped(str(source), first))
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "empty" / "nin-book" / "book" / "nin" / "__init__.py").read_text() == "first = True\n"
+    for _ in range(2):  # after a restart of the kernel the copy is there already
+        done = run(python, packages, tmp_path / "empty", stamp.stamped(*repository))
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "empty" / "nin-book" / "book" / "nin" / "__init__.py").read_text() == "first = True\n"
 
 
 def test_on_colab_without_a_repository_it_says_what_to_do(python, packages, tmp_path):
@@ -138,9 +150,21 @@ def test_on_colab_without_a_repository_it_says_what_to_do(python, packages, tmp_
     assert "Colab button" in done.stderr.splitlines()[-1] and "NIN_REPOSITORY" in done.stderr.splitlines()[-1]
 
 
-def test_on_colab_an_unreachable_repository_is_named(python, packages, repository, tmp_path):
+@pytest.mark.parametrize("address, revision", [("away", ""), (None, 40 * "1")])
+def test_on_colab_what_cannot_be_brought_is_named(python, packages, repository, tmp_path, address, revision):
     put_colab(packages)
-    done = run(python, packages, tmp_path / "empty", NIN_REPOSITORY=str(tmp_path / "nowhere"))
+    text = stamp.stamped(str(tmp_path / address) if address else repository[0], revision)
+    done = run(python, packages, tmp_path / "empty", text)
     assert done.returncode == 1
-    assert str(tmp_path / "nowhere") in done.stderr.splitlines()[-1]
-    assert "run this cell again" in done.stderr.splitlines()[-1]
+    assert (str(tmp_path / "away") if address else revision) in done.stderr.splitlines()[-1]
+    assert not (packages / "called.json").exists()
+
+
+def test_the_packages_are_the_books():
+    """The same d2l, and nothing that the book does without."""
+    wanted = (notebooks.ROOT / "requirements-colab.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [line for line in wanted if not line.startswith("#")]
+    assert "d2l==1.0.3" in wanted and "d2l==1.0.3" in (notebooks.ROOT / "Makefile").read_text(encoding="utf-8")
+    known = (notebooks.ROOT / "requirements.txt").read_text(encoding="utf-8")
+    # pooch is installed without dependencies as well, and needs platformdirs.
+    assert {line for line in wanted if f"{line}==" not in known} <= {"d2l==1.0.3", "platformdirs"}

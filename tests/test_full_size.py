@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 
-import notebooks
 import pytest
+
+import notebooks
 
 
 @pytest.mark.slow

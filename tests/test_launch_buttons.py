@@ -5,10 +5,11 @@ import shutil
 import subprocess
 import sys
 
-import notebooks
 import pytest
-import repository_buttons
 from sphinx.errors import ExtensionError
+
+import notebooks
+import repository_buttons
 
 OURS = "https://github.com/owner/name"
 
@@ -65,9 +66,10 @@ def test_built_page(tmp_path, url):
     for path in notebooks.chapters():
         (source / path.name).write_bytes(path.read_bytes())
     (source / "_static").mkdir()
-    for name in ("index.md", "references.md", "references.bib", "live-network.md", "_static/live-network.txt",
-                 "_static/live-network.png"):
+    for name in ("index.md", "helper.md", "references.md", "references.bib", "live-network.md",
+                 "_static/live-network.txt", "_static/live-network.png"):
         (source / name).write_bytes((notebooks.BOOK / name).read_bytes())
+    shutil.copytree(notebooks.BOOK / "nin", source / "nin")
     environment = {**os.environ, "NIN_REPOSITORY_URL": url, "NIN_COLAB_BRANCH": "colab"}
     tool = [sys.executable, notebooks.ROOT / "tools" / "build.py", "--source", source, "--output", tmp_path]
     done = subprocess.run(tool, env=environment, capture_output=True, text=True, timeout=120)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from nin.pages import live
 from nin.data import enlarge, load, to_float
 from nin.model import build, class_maps
+from nin.pages import live
 from nin.recipes import BEST, SOUND, Variant, change
 from nin.scale import SCALES
 
@@ -66,7 +66,7 @@ def test_a_script_is_read_as_it_was_written(native, limit, monkeypatch):
     network, about = network if limit else live.rounded(network), {"device": "a], \"b\"", "epochs": 3}
     again, read = live.read(live.script(network, about))
     assert read == about and len(again) == len(network) == 12
-    for one, other in zip(network, again):
+    for one, other in zip(network, again, strict=True):
         assert torch.allclose(one.weight, other.weight, rtol=0 if limit else 1e-6, atol=0)
         assert torch.equal(one.bias, other.bias)
         assert (one.padding, one.relu, one.pool, one.border) == (other.padding, other.relu, other.pool, other.border)
@@ -74,7 +74,7 @@ def test_a_script_is_read_as_it_was_written(native, limit, monkeypatch):
 
 def test_rounding_moves_a_weight_by_half_a_step_at_most():
     network = live.layers(used(Variant(width=0.05, native=True)))
-    for layer, coarse in zip(network, live.rounded(network)):
+    for layer, coarse in zip(network, live.rounded(network), strict=True):
         largest = layer.weight.abs().amax((1, 2, 3))
         assert ((coarse.weight - layer.weight).abs().amax((1, 2, 3)) <= 0.501 * largest / 127).all()
         assert max(len(row.unique()) for row in coarse.weight.flatten(1)) <= 255

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.distributed._tools.mem_tracker import MemTracker  # private to torch, hence in a test alone
+from torch.distributed._tools.mem_tracker import (
+    MemTracker,  # private to torch, hence in a test alone
+)
 from torch.nn import functional as F
 
 from nin.costs import parameter_count

@@ -6,8 +6,8 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from made_up import run
 
+from made_up import run
 from nin import plots
 from nin.compare import mean_interval
 from nin.runs.read import described

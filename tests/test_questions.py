@@ -2,8 +2,9 @@
 
 import re
 
-import notebooks
 import pytest
+
+import notebooks
 from visiting import Visit
 
 PREDICT = "**Predict.**"

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up import run, run_of, write
 
+from made_up import run, run_of, write
 from nin.compare import fisher, fraction_interval, mcnemar, mean_interval, verdict
 from nin.recipes import SECTION, change
 from nin.runs import read
@@ -115,7 +115,7 @@ def test_a_longer_run_with_a_constant_rate_serves_as_the_shorter_one(tmp_path):
     assert found["recipe"]["num_epochs"] == len(found["history"]) == 10
     assert found["history"] == line["history"][:10] and found["test_acc"] == line["history"][9]["test_acc"]
     assert found["losses"] == line["losses"][:234]  # 4,690 steps: the 235th mean holds steps of the 11th epoch
-    assert found["answered"] == [sum(column) for column in zip(*line["history"][9]["confusion"])]
+    assert found["answered"] == [sum(column) for column in zip(*line["history"][9]["confusion"], strict=True)]
     assert not found.keys() & {"seen_acc", "readable", "seconds"} and found["before"] == line["before"]
     exact = run_of("training", SECTION_LABEL, 0, accuracy=0.7)
     found, = load(tmp_path, [line, {**exact, "date": "2027"}])  # the run itself is better, though it is the later one

@@ -101,7 +101,7 @@ OTHER = {  # another value for every field
     "dropout": 0.1, "native": True, "in_channels": 3, "num_classes": 7, "head_1x1": 1, "last_width": 2.0,
     "init": INITS[1], "lr": 0.2, "num_epochs": 9, "batch_size": 64, "schedule": SCHEDULES[1], "momentum": 0.9,
     "weight_decay": 1e-4, "label_smoothing": 0.1, "flips": True, "shift": 1, "erase": 2, "mirrored": True,
-    "warmup": 10, "first": SECTION}
+    "warmup": 10, "first": SECTION, "relabel": 1}
 
 
 def test_every_field_makes_another_recipe():

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import recorded_runs
-from nin.runs import read
 
+import recorded_runs
 from made_up import run, run_of, write
+from nin.runs import read
 
 SECTION = "the section, lr 0.1"
 

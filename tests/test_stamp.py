@@ -1,8 +1,9 @@
 """Stamping and executing copies of notebooks."""
 
 import nbformat
-import notebooks
 import pytest
+
+import notebooks
 import stamp
 
 

@@ -20,7 +20,7 @@ def test_values_and_gradients_are_those_of_the_enlarged_image():
     assert (folded - plain).abs().max() < 1e-14 * plain.abs().max() * 121
     upstream = torch.randn_like(plain)
     gradients = [torch.autograd.grad(out, (conv.weight, conv.bias), upstream) for out in (plain, folded)]
-    for of_plain, of_folded in zip(*gradients):
+    for of_plain, of_folded in zip(*gradients, strict=True):
         assert (of_plain - of_folded).abs().max() < 1e-12 * of_plain.abs().max()
 
 

@@ -48,7 +48,7 @@ def captured(monkeypatch):
         captures.append(self)
 
         def replay():
-            for output, value in zip(outputs, self._plain(*self.inputs)):
+            for output, value in zip(outputs, self._plain(*self.inputs), strict=True):
                 output.copy_(value)
 
         return outputs, replay

@@ -3,8 +3,9 @@
 import ast
 from pathlib import Path
 
-import notebooks
 import pytest
+
+import notebooks
 
 LIBRARY = Path(__file__).resolve().parents[1] / "book" / "nin"
 TAUGHT = {"nin_block", "nin", "xavier", "kaiming", "class_maps", "dead_maps", "nodes", "interpolation", "fold",

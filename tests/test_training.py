@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from nin import evaluation, training
+from nin.augmentation import augment, relabelled
 from nin.data import Split, enlarge, to_float
 from nin.evaluation import evaluate, examine, predict, right
 from nin.model import INITIALISATIONS, build, kaiming, xavier
 from nin.recipes import SECTION, SOUND, Recipe, Variant, change
 from nin.step import Speed, Step, forward
-from nin.augmentation import augment, relabelled
 from nin.training import Diverged, learning_rates, minutes, train
 
 SMALL = replace(SOUND, variant=Variant(width=0.125, linear_logits=True, dropout=0.0), num_epochs=1, batch_size=8)

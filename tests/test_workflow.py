@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+import yaml
+
 import build
 import notebooks
-import pytest
 import setup_venv
-import yaml
 
 
 def text(name):
@@ -97,6 +98,8 @@ def publishing_faults(workflow):
         found.append("untested: not all tests on all versions")
     if re.findall("pip install.*", scripts["build"]) != [f"pip install --require-hashes --only-binary :all: -r {LOCK}"]:
         found.append("unlocked: build installs something else than the lock")
+    if "python tools/stale.py\npython tools/build.py\n" not in scripts["build"]:
+        found.append("stale: build does not see first whether outputs are older than their sources")
     return found
 
 
@@ -152,6 +155,8 @@ def test_three_jobs_publish_and_each_has_its_own_rights():
         ('"3.12", ', "", "untested"),
         ("--require-hashes ", "", "unlocked"),
         ("requirements-html.lock", "requirements-html.txt", "unlocked"),
+        ("        python tools/stale.py\n", "", "stale"),
+        ("python tools/stale.py", "python tools/stale.py || true", "stale"),
     ),
 )
 def test_a_broken_publication_is_found(workflow, fault):

@@ -1,7 +1,8 @@
 """Opening a built page from disk in a real browser, and noting everything it complains about."""
 
-import notebooks
 from axe_playwright_python.sync_playwright import Axe
+
+import notebooks
 
 HTML = notebooks.ROOT / "_build" / "html"
 SETTLED = "() => !window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)"

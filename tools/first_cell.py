@@ -1,30 +1,20 @@
-# Finds the helper package `nin`: beside this notebook or, on Colab, in a fresh copy of the book.
-import importlib.util
+# Finds the helper `nin`: beside this notebook or, on Colab, in a copy of the book.
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 REPOSITORY, REVISION = "", ""  # the published book fills these in
-
-def found(name):
-    return all(importlib.util.find_spec(part) for part in (name.split(".")[0], name))
-
-def run(*words):
-    if subprocess.call(words):
-        raise ImportError(f"`{' '.join(words)}` failed. Check the connection, then run this cell again.")
-
-if not found("nin"):
-    if not found("google.colab"):
-        raise ImportError("No nin/ beside this notebook. Get the whole repository and open the notebook in its book/.")
-    url, revision = os.environ.get("NIN_REPOSITORY", REPOSITORY), os.environ.get("NIN_REVISION", REVISION)
-    if not url:
-        raise ImportError("Use the Colab button of the published book, or set NIN_REPOSITORY to its repository.")
-    if not os.path.isdir("nin-book"):
-        run("git", "clone", "-q", url, "nin-book")
-    run("git", "-C", "nin-book", "checkout", "-q", revision or "HEAD")
-    os.chdir("nin-book/book")
-    sys.path.insert(0, os.getcwd())
-if not found("d2l"):
-    if not found("google.colab"):
-        raise ImportError("The package d2l is missing. Install it: pip install --no-deps d2l==1.0.3")
-    run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "d2l==1.0.3")
+if not (find_spec("nin") and find_spec("d2l")):
+    url = os.environ.get("NIN_REPOSITORY", REPOSITORY)
+    if not url or "google.colab" not in sys.modules:
+        raise ImportError(
+            "Open this notebook in book/ of the whole repository, with d2l installed: "
+            "pip install --no-deps d2l==1.0.3. On Colab, use the Colab button of the "
+            "published book, or set NIN_REPOSITORY to the repository's address.")
+    bring = (
+        f"test -d nin-book || git clone -q {url} nin-book && cd nin-book && "
+        f"git checkout -q {REVISION} && "
+        f"{sys.executable} -m pip install -q --no-deps -r requirements-colab.txt")
+    subprocess.run(bring, shell=True, check=True)
+    sys.path.insert(0, os.path.abspath("nin-book/book"))

@@ -1,11 +1,12 @@
 """What the tools and tests share about the book's notebooks."""
 
-import hashlib
 import os
 import tempfile
 from pathlib import Path
 
 import nbformat
+
+import reach
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
@@ -43,9 +44,10 @@ def is_erased(output):
     return output.output_type == "stream" and not output.text.split("\r")[-1].strip() and "\r" in output.text
 
 
-def source_hash(cell):
-    """Return the mark by which a recorded cell knows its source again."""
-    return hashlib.sha256(cell.source.encode()).hexdigest()[:16]
+def marks(notebook, book=None):
+    """Return {cell's number: the marks by which a recorded output knows its sources again}; see reach.py."""
+    cells = {number: cell.source for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"}
+    return dict(zip(cells, reach.marks(cells.values(), reach.Helper(book or BOOK)), strict=True))
 
 
 def read(path):
@@ -74,7 +76,8 @@ def tidy(notebook):
             "language_info": {"name": "python"},
         }
     )
-    for cell in notebook.cells:
+    now = marks(notebook)
+    for number, cell in enumerate(notebook.cells):
         cell.metadata.pop("execution", None)
         cell.metadata.pop("collapsed", None)
         if cell.cell_type != "code":
@@ -82,7 +85,7 @@ def tidy(notebook):
         cell.metadata.pop("recorded", None)
         cell.outputs = [output for output in cell.outputs if not is_erased(output)]
         if is_recorded(cell):
-            cell.metadata["recorded"] = {"source": source_hash(cell)}
+            cell.metadata["recorded"] = now[number]
 
 
 def refreshed(stored, executed):
@@ -91,14 +94,15 @@ def refreshed(stored, executed):
     Those are what the tests compare, and plots of recorded runs; the machine's own outputs, and plots of what a live
     cell trained, stay as they were, with their marks.
     """
-    for old, new in zip(stored.cells, executed.cells, strict=True):
+    now = marks(stored)
+    for number, (old, new) in enumerate(zip(stored.cells, executed.cells, strict=True)):
         if old.cell_type != "code" or IGNORED in tags(old):
             continue
         if RECORDED_RUNS in tags(old) or not (has_image(old) or has_image(new)):
             old.outputs, old.execution_count = new.outputs, new.execution_count
             old.metadata.pop("recorded", None)
             if is_recorded(old):
-                old.metadata["recorded"] = {"source": source_hash(old)}
+                old.metadata["recorded"] = now[number]
     return stored
 
 

@@ -130,7 +130,9 @@ def _writing(raw):
 
 def _unpack(new, raw):
     """Fills new/FashionMNIST/raw with all files, packed and unpacked; torchvision downloads those found nowhere."""
-    from torchvision import datasets  # here, since importing it takes seconds and is rarely needed
+    from torchvision import (
+        datasets,  # here, since importing it takes seconds and is rarely needed
+    )
 
     packed = dict(datasets.FashionMNIST.resources)  # name: MD5 sum
     target = new / "FashionMNIST" / "raw"

@@ -24,8 +24,8 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from tqdm import tqdm
 
 from .. import costs, data, model, outcome
-from ..evaluation import evaluate
 from ..augmentation import relabelled
+from ..evaluation import evaluate
 from ..probe import readable
 from ..recipes import Recipe, Variant, recipe_id
 from ..scale import RESULTS, current, device, device_name
