@@ -187,8 +187,8 @@ def test_every_step_gets_the_rate_of_its_place(monkeypatch):
 def test_momentum_decay_and_smoothing_reach_the_optimiser():
     data = squares(16)
     base = train(SMALL, data, data, FOLDED, progress=False).losses
-    for change in ({"momentum": 0.0}, {"weight_decay": 0.5}, {"label_smoothing": 0.2}, {"schedule": "constant"}):
-        assert train(replace(SMALL, **change), data, data, FOLDED, progress=False).losses != base, change
+    for other in ({"momentum": 0.0}, {"weight_decay": 0.5}, {"label_smoothing": 0.2}, {"schedule": "constant"}):
+        assert train(replace(SMALL, **other), data, data, FOLDED, progress=False).losses != base, other
 
 
 def test_divergence_stops_at_once_and_says_where():
