@@ -1,9 +1,10 @@
-"""The commands: python -m nin record|bench|live|garments."""
+"""The commands: python -m nin record|bench|live|garments|sample."""
 
 import importlib
 import sys
 
-COMMANDS = {"record": "nin.runs.record", "bench": "nin.bench", "live": "nin.live", "garments": "nin.garments"}
+COMMANDS = {"record": "nin.runs.record", "bench": "nin.bench", "live": "nin.live", "garments": "nin.garments",
+            "sample": "nin.pages.sample"}
 
 
 def main():
