@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from torchvision import datasets, transforms
 
 from nin import data
+from nin.d2l import d2l_folder
 from nin.pages import sample
 
 REAL = os.environ.get("FASHION_MNIST_DIR")
@@ -393,7 +394,7 @@ def d2l_batch(folder):
     from d2l import torch as d2l
 
     before = os.getcwd()
-    with data.d2l_folder(folder):
+    with d2l_folder(folder):
         assert os.path.samefile("../data", folder)
         train_iter, test_iter = d2l.load_data_fashion_mnist(8, resize=224)
         batch = next(iter(test_iter))
@@ -421,10 +422,10 @@ def test_d2l_reads_the_real_set(real):
 def test_d2l_folder_comes_back_after_an_error_too(sample_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("NIN_DATA", "sample")
     before = os.getcwd()
-    with pytest.raises(KeyError), data.d2l_folder(sample_folder):
+    with pytest.raises(KeyError), d2l_folder(sample_folder):
         raise KeyError
     assert os.getcwd() == before
-    with pytest.raises(ValueError, match="called data, not elsewhere"), data.d2l_folder(tmp_path / "elsewhere"):
+    with pytest.raises(ValueError, match="called data, not elsewhere"), d2l_folder(tmp_path / "elsewhere"):
         pass
 
 

@@ -17,8 +17,9 @@ from visiting import Visit
 HELPER = reach.Helper(notebooks.BOOK)
 CHAPTERS = notebooks.chapters()
 MODULES = helper_page.core(notebooks.BOOK / "nin")
-# The end of a module's docstring: "Chapter 2.", "Chapters 1 and 2.", "Chapters 3, 4 and 7." or "All chapters."
-NAMED = re.compile(r"(?:Chapter ([1-7])|Chapters ([1-7](?:, [1-7])* and [1-7])|(All) chapters)\.\Z")
+# The end of a module's docstring: "Chapter 2.", "Chapters 1 and 2.", "Chapters 3, 4 and 7.", "Chapters 3 to 7." or
+# "All chapters."
+NAMED = re.compile(r"(?:Chapter [1-9]|Chapters [1-9](?:, [1-9])* and [1-9]|Chapters ([1-9]) to [1-9]|All chapters)\.\Z")
 
 
 def words(source):
@@ -112,8 +113,10 @@ def rested_on(number):
 def test_a_module_says_which_chapters_it_is_for(path):
     """And they do rest on it: they call it, or it is called by what they call."""
     named = NAMED.search((ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").strip())
-    assert named, "end the module's docstring with: Chapter 2. or: Chapters 1 and 2. or: All chapters."
-    numbers = range(1, 8) if named[3] else [int(number) for number in re.findall(r"\d", named[0])]
+    assert named, "end the module's docstring with: Chapter 2. or: Chapters 3, 4 and 7. or: Chapters 3 to 7."
+    numbers = [int(number) for number in re.findall(r"\d", named[0])] or range(1, 8)
+    if named[1]:
+        numbers = range(numbers[0], numbers[1] + 1)
     for number in numbers:
         assert f"nin.{path.stem}" in rested_on(number), f"chapter {number} does not rest on it"
 
@@ -121,7 +124,7 @@ def test_a_module_says_which_chapters_it_is_for(path):
 @pytest.mark.parametrize("text, right", [
     ("Networks. Chapter 2.", True), ("Networks. Chapters 1 and 2.", True), ("Networks. Chapters 3, 4 and 7.", True),
     ("Networks. All chapters.", True), ("Networks.", False), ("Chapter 2. Networks.", False),
-    ("Networks. Chapter 8.", False), ("Networks. Chapters 1, 2.", False), ("Networks. Chapter 2", False)])
+    ("Networks. Chapter 0.", False), ("Networks. Chapters 1, 2.", False), ("Networks. Chapter 2", False)])
 def test_how_chapters_are_named(text, right):
     assert bool(NAMED.search(text)) == right
 

@@ -1,4 +1,4 @@
-"""Images changed at random, and labels moved on, as a recipe says. Chapters 3 and 4."""
+"""Images changed at random, and labels moved on, as a recipe says. Chapter 4."""
 
 import torch
 from torch import nn

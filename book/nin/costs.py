@@ -1,4 +1,4 @@
-"""What a network costs, counted from shapes: MACs and bytes. Chapters 1, 2, 6."""
+"""What a network costs, counted from shapes: MACs and bytes. Chapters 1 to 7."""
 
 import copy
 import math

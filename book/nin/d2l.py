@@ -5,6 +5,8 @@ import io
 import re
 import warnings
 
+from .data import fetch
+
 
 @contextlib.contextmanager
 def d2l_quietly():
@@ -25,3 +27,15 @@ def d2l_quietly():
 def printed_numbers(text):
     """(loss, train_acc, test_acc, examples/s) as train_ch6 prints them at the end."""
     return tuple(map(float, re.findall(r"(?:loss |acc |\n)(\d[\d.]*|nan|inf)", text)))
+
+
+@contextlib.contextmanager
+def d2l_folder(folder=None):
+    """Inside, d2l's `../data` is `folder`, by default `root()`; raises like `fetch`."""
+    folder = fetch(folder)
+    if folder.name != "data":
+        raise ValueError(f"d2l reads ../data: a folder called data, not {folder.name}")
+    beside = folder.parent / "book"
+    beside.mkdir(exist_ok=True)
+    with contextlib.chdir(beside):
+        yield

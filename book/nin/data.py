@@ -1,4 +1,4 @@
-"""Where Fashion-MNIST comes from, and how it is cut into batches."""
+"""Where Fashion-MNIST comes from, and its batches. Chapters 1, 2, 3, 4, 5 and 7."""
 
 import contextlib
 import gzip
@@ -225,15 +225,3 @@ def enlarge(images, size=224):
 def _check(images):
     if tuple(images.shape[1:]) != (1, 28, 28) or images.dim() != 4:
         raise ValueError(f"got shape {tuple(images.shape)}; wanted (n, 1, 28, 28)")
-
-
-@contextlib.contextmanager
-def d2l_folder(folder=None):
-    """Inside, d2l's `../data` is `folder`, by default `root()`; raises like `fetch`."""
-    folder = fetch(folder)
-    if folder.name != "data":
-        raise ValueError(f"d2l reads ../data: a folder called data, not {folder.name}")
-    beside = folder.parent / "book"
-    beside.mkdir(exist_ok=True)
-    with contextlib.chdir(beside):
-        yield

@@ -1,4 +1,4 @@
-"""What a network answers on a set of images. Chapters 3 to 7."""
+"""What a network answers on a set of images. Chapters 3, 4, 5 and 7."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""One optimiser step, plain or with the levers that make it fast. Chapter 3."""
+"""One optimiser step, plain or with the levers of speed. Chapters 3, 5 and 7."""
 
 import contextlib
 import ctypes

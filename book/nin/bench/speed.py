@@ -14,8 +14,8 @@ from unittest import mock
 
 import torch
 
-from ..d2l import d2l_quietly, printed_numbers
-from ..data import d2l_folder, enlarge, load, to_float
+from ..d2l import d2l_folder, d2l_quietly, printed_numbers
+from ..data import enlarge, load, to_float
 from ..model import build
 from ..recipes import SECTION, SOUND
 from ..scale import SCALES, current, device
