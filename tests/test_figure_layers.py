@@ -8,8 +8,8 @@ from playwright.sync_api import Error
 from torch import nn
 from visiting import Visit
 
-from nin.model import SMALLEST, Variant, build, nin
 from nin.costs import layers, parameter_count
+from nin.model import SMALLEST, Variant, build, nin
 
 PAGE = "nin-model.html"
 SIZES = (SMALLEST, SMALLEST + 1, 96, 98, 99, 130, 224, 227, 256, 448)

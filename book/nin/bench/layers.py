@@ -2,7 +2,6 @@
 
 import torch
 from torch import nn
-from torch.utils.benchmark import Timer
 
 from ..costs import backward_work, forward_work, layers, training_work
 from ..model import nin
@@ -13,6 +12,8 @@ from .memory import plain_step, quiet
 
 def timed(work):
     """torch's Measurement of work(): repeated until its quartiles agree within 10%, for about five seconds at most."""
+    from torch.utils.benchmark import Timer  # here: where there is a CUDA compiler and no GPU, its import warns of it
+
     timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads())
     return timer.adaptive_autorange(max_run_time=0.01 if current().name == "smoke" else 5.0)
 

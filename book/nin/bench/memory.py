@@ -66,21 +66,20 @@ def _by_allocator(works, device):
 
 def _by_profiler(works):
     """By the profiler, which sees every allocation on a CPU; one session, since its end is what takes time."""
-    mark, number = "nin.bench.memory ", 0
+    mark = "nin.bench.memory"
     with quiet(), tempfile.TemporaryDirectory() as folder:
         trace = Path(folder, "trace.json")
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-            for number, work in enumerate(works, start=1):
-                with torch.profiler.record_function(f"{mark}{number}"):
+            for work in works:
+                with torch.profiler.record_function(mark):
                     work()
         profile.export_chrome_trace(str(trace))
         events = json.loads(trace.read_text())["traceEvents"]
-    times = {event["name"]: (event["ts"], event["ts"] + event["dur"]) for event in events
-             if event.get("ph") == "X" and event["name"].startswith(mark)}
+    spans = sorted((event["ts"], event["ts"] + event["dur"]) for event in events
+                   if event.get("ph") == "X" and event["name"] == mark)
     changes = sorted((event["ts"], event["args"]["Bytes"]) for event in events if event.get("name") == "[memory]")
     found = []
-    for i in range(1, number + 1):
-        start, end = times[f"{mark}{i}"]
+    for start, end in spans:
         most = max(itertools.accumulate((nbytes for when, nbytes in changes if start <= when <= end), initial=0))
         found.append(Peaks(most, most))
     return found
@@ -89,14 +88,14 @@ def _by_profiler(works):
 @contextlib.contextmanager
 def quiet():
     """Drop what is written to the process's own stderr: some builds of torch's profiler report there on themselves."""
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
-        os.close(nowhere)
 
 
 def kept_for_backward(net, images):

@@ -225,8 +225,7 @@ def _ours_until(name, recipe, target):
 
 def _until(name, seen, target, warm_up):
     """One row from (test accuracy, seconds so far) after every epoch."""
-    reached = next(((epoch, seconds) for epoch, (test_acc, seconds) in enumerate(seen, start=1)
-                    if test_acc >= target), (None, None))
+    reached = next(((epoch, s) for epoch, (test_acc, s) in enumerate(seen, 1) if test_acc >= target), (None, None))
     return {"path": name, "target": target, "epochs to target": reached[0], "s to target": reached[1],
             "epochs": len(seen), "last test acc": seen[-1][0], "s in all": seen[-1][1], "warm-up (s)": warm_up}
 
