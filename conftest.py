@@ -10,18 +10,18 @@ ROOT = Path(__file__).resolve().parent
 
 
 def choose_data():
-    """Make the real data available, or choose the drawn garments; return a line that says which."""
+    """Make the real data available, or choose the sample; return a line that says which."""
     from nin import data
 
-    if data.source() == "drawn":
-        return "data: drawn garments (NIN_DATA=drawn)"
+    if data.source() == "sample":
+        return "data: the sample (NIN_DATA=sample)"
     try:
         data.fetch()
     except data.DataUnreachable as error:
         if os.environ.get("CI"):
-            raise  # a drawn set must not pass for the real one where nobody looks
-        os.environ["NIN_DATA"] = "drawn"
-        return f"data: drawn garments (the real set could not be had: {' '.join(str(error).split())})"
+            raise  # the sample must not pass for the whole set where nobody looks
+        os.environ["NIN_DATA"] = "sample"
+        return f"data: the sample (the whole set could not be had: {' '.join(str(error).split())})"
     return "data: the real Fashion-MNIST"
 
 

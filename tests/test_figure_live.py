@@ -111,7 +111,8 @@ def another(variant):
 
 
 @pytest.mark.parametrize("limit", [10**6, 0])
-@pytest.mark.parametrize("variant", [replace(BEST.variant, width=0.1, native=True), Variant(width=0.1, batch_norm=True)])
+@pytest.mark.parametrize("variant", [
+    replace(BEST.variant, width=0.1, native=True), Variant(width=0.1, batch_norm=True)])
 def test_another_network_than_the_one_shown(browser, variant, limit, monkeypatch):
     """Without the enlargement, with weights rounded to 8 bits: what a GPU trains for the page."""
     monkeypatch.setattr(live, "FLOATS", limit)

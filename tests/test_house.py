@@ -9,7 +9,7 @@ import reach
 
 READERS = ("nin.runs.read", "nin.runs.studies", "nin.bench.rows")
 # What these chapters measure before the reader's eyes.
-MEASURED = {"training": {"nin.bench.speed"}, "exercise-3-resources": {"nin.bench.memory"}}
+MEASURED = {"training": {"nin.bench.layers"}, "exercise-3-resources": {"nin.bench.memory"}}
 HEAVY = {"torch", "torchvision", "d2l"}
 LONGEST, WIDEST = 240, 120
 
@@ -167,7 +167,7 @@ MADE_UP = {
     "runs/record.py": "import torch\nfrom nin.model import torch\nfrom . import read\n",
     "bench/__init__.py": "",
     "bench/rows.py": "import nin.recipes\n",
-    "bench/speed.py": "from ..model import torch\n",
+    "bench/layers.py": "from ..model import torch\n",
 }
 
 
@@ -191,7 +191,7 @@ def test_a_house_without_a_fault(house):
     cells = ["from nin import model\nfrom nin.runs import read",
              "from nin.runs.studies import STUDIES\nimport nin.bench.rows"]
     assert notebook_faults("nin-block", cells, helper) == []
-    assert notebook_faults("training", ["from nin.bench import speed", "from nin.bench.speed import x"], helper) == []
+    assert notebook_faults("training", ["from nin.bench import layers", "from nin.bench.layers import x"], helper) == []
 
 
 @pytest.mark.parametrize("name, text, fault", [
@@ -210,7 +210,7 @@ def test_a_core_that_imports_a_wing_is_found(house, name, text, fault):
 @pytest.mark.parametrize("name, text, fault", [
     ("runs/read.py", "import torch.nn", "nin.runs.read: nin.runs.read imports torch.nn"),
     ("bench/rows.py", "from ..model import build", "nin.bench.rows: nin.model imports torch"),
-    ("bench/__init__.py", "from . import speed", "nin.bench.rows: nin.model imports torch"),
+    ("bench/__init__.py", "from . import layers", "nin.bench.rows: nin.model imports torch"),
     ("bench/rows.py", "try:\n    from d2l import torch\nexcept ImportError:\n    torch = None",
      "nin.bench.rows: nin.bench.rows imports d2l.torch"),
 ])
@@ -226,7 +226,7 @@ def test_a_missing_reader_is_found(house):
 
 @pytest.mark.parametrize("chapter, source, fault", [
     ("training", "from nin.runs.record import main", "training imports nin.runs.record.main"),
-    ("nin-block", "from nin.bench import speed", "nin-block imports nin.bench.speed"),
+    ("nin-block", "from nin.bench import layers", "nin-block imports nin.bench.layers"),
     ("nin-block", "from nin import runs", "nin-block imports nin.runs"),
     ("training", "import nin.bench", "training imports nin.bench"),
     ("training", "if True:\n    from nin import model", "training imports nin.model within something"),

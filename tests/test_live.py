@@ -109,7 +109,7 @@ def test_the_recorded_accuracy_is_that_of_the_weights():
     network, about = live.read((live.STATIC / live.SCRIPT).read_text("utf-8"))
     test_set = load(train=False).take(250)
     if len(load(train=False)) < 10_000:
-        pytest.skip("the drawn garments are another test set")
+        pytest.skip("the sample has another test set")
     p = about["test accuracy"]
     assert abs(live.accuracy(network, test_set) - p) < 4 * math.sqrt(p * (1 - p) / 250)
 

@@ -23,6 +23,11 @@ def core(folder):
     return [path for path in sorted(folder.glob("*.py")) if not path.stem.startswith("__")]
 
 
+def place(module):
+    """The place on the page that shows a module of the core."""
+    return f"helper-{module.replace('_', '-')}"
+
+
 def purpose(path):
     """The first paragraph of a module's docstring, in one line."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
@@ -57,7 +62,7 @@ def linked(places):
         parts = module.split(".")[1:]
         names = ", ".join(f"`{name}`" for each, name in sorted(places) if each == module)
         shown = "/".join(parts) + ".py"
-        texts.append(f"{names} in " + (f"[{shown}](#helper-{parts[0]})" if len(parts) == 1 else f"`{shown}`"))
+        texts.append(f"{names} in " + (f"[{shown}](#{place(parts[0])})" if len(parts) == 1 else f"`{shown}`"))
     return "; ".join(texts) or "nothing: all is in the cell"
 
 
@@ -82,8 +87,8 @@ def sources(source):
     for path in core(source / "nin"):
         summary = re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(f"`{path.name}`: {purpose(path)}"))
         # A browser opens what is folded where a link leads to a place inside it.
-        anchor = f'<div id="helper-{path.stem}"></div>'
-        lines += [f"(helper-{path.stem})=", f'<details class="module"><summary>{summary}</summary>{anchor}', "",
+        anchor = f'<div id="{place(path.stem)}"></div>'
+        lines += [f"({place(path.stem)})=", f'<details class="module"><summary>{summary}</summary>{anchor}', "",
                   f"```{{literalinclude}} nin/{path.name}", ":language: python", "```", "", "</details>", ""]
     return lines
 

@@ -1,10 +1,11 @@
-"""The commands: python -m nin record|bench|live|garments."""
+"""The commands: python -m nin record|bench|live|garments|sample."""
 
 import importlib
 import sys
 
 COMMANDS = {"record": "nin.runs.record", "bench": "nin.bench.__main__",
-            "live": "nin.pages.live", "garments": "nin.pages.garments"}
+            "live": "nin.pages.live", "garments": "nin.pages.garments",
+            "sample": "nin.pages.sample"}
 
 
 def main():

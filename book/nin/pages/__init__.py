@@ -1,1 +1,1 @@
-"""The data of the pages' own figures: python -m nin live|garments|sample."""
+"""The data of the pages' own figures."""

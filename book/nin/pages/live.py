@@ -121,7 +121,7 @@ def sentence(about):
     """A record in words."""
     width = about["width"]
     wide = "as wide as the section's" if width == 1 else f"{width:.3g} times as wide as the section's"
-    images = "drawn garments" if about["data"] == "drawn" else "images of Fashion-MNIST"
+    images = "images of Fashion-MNIST" if about["data"] == "real" else "images of a sample of Fashion-MNIST"
     epochs = "1 epoch" if about["epochs"] == 1 else f"{about['epochs']} epochs"
     name = ("the last rung of the ladder in chapter 4" if about.get("recipe") == "best" else
             "the sound recipe of the chapter before")
