@@ -25,9 +25,12 @@ def page(request):
     return PAGES[request.param]
 
 
-def test_every_notebook_is_a_chapter():
-    assert {path.name for path in CHAPTERS} == {path.name for path in notebooks.BOOK.glob("*.ipynb")}
-    assert len(CHAPTERS) == 7
+def test_every_page_stands_once_in_the_table_of_contents():
+    contents = (notebooks.ROOT / "_toc.yml").read_text(encoding="utf-8")
+    listed = re.findall(r"^(?:root:|\s*- file:) (\S+)$", contents, re.MULTILINE)
+    pages = [path for kind in ("*.ipynb", "*.md") for path in notebooks.BOOK.glob(kind)]
+    assert sorted(listed) == sorted(path.stem for path in pages)
+    assert {path.name for path in CHAPTERS} == {path.name for path in pages if path.suffix == ".ipynb"}
 
 
 def test_first_cell(page):

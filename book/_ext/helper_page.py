@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 import notebooks  # noqa: E402
 import reach  # noqa: E402
 
-CAPTION = re.compile(r"\*Figure (\d+\.\d+)\. (.*?[.?!:])[\s*]", re.DOTALL)
+CAPTION = re.compile(r"\*Figure (\w+\.\d+)\. (.*?[.?!:])[\s*]", re.DOTALL)
 
 
 def core(folder):
@@ -74,7 +74,9 @@ def table(source):
         found = calls(source / path.name, helper)
         for number, caption, places in found:
             link = f"[{number or 'other cells'}]({path.name})"
-            caption = caption.replace("|", "\\|") or f"*Chapter {found[0][0].split('.')[0]}, without its figures*"
+            part = found[0][0].split(".")[0]
+            part = f"Chapter {part}" if part.isdigit() else f"Appendix {part}"
+            caption = caption.replace("|", "\\|") or f"*{part}, without its figures*"
             lines.append(f"| {link} | {caption} | {linked(places)} |")
     return lines
 
