@@ -14,7 +14,7 @@ from nin.runs.experiments import (
     dose,
     first_gradients,
     maps_before_relu,
-    trace,
+    trace_maps,
 )
 from nin.scale import SCALES
 from nin.step import Speed, Step
@@ -54,7 +54,7 @@ def test_an_experiments_run_is_the_run_that_train_makes():
 
 
 def test_a_trace_begins_at_the_start_and_follows_every_map():
-    found = trace("xavier", 0)
+    found = trace_maps("xavier", 0)
     run = experiments._Run("xavier", 0)
     assert found["highest"][0] == pytest.approx(run.highest()[0].tolist(), rel=1e-3)
     assert found["bias"][0] == pytest.approx(run.last.bias.tolist(), rel=1e-3)

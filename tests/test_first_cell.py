@@ -132,7 +132,7 @@ def test_on_colab_it_brings_helper_and_packages(python, packages, repository, tm
     assert done.stdout.strip() == str(helper)
     assert helper.read_text() == "first = False\n"
     called = json.loads((packages / "called.json").read_text())
-    assert called == ["install", "-q", "--no-deps", "-r", "requirements-colab.txt"]
+    assert called == ["install", "-q", "--no-deps", "-r", "nin-book/requirements-colab.txt"]
 
 
 def test_on_colab_a_stamped_cell_needs_no_settings(python, packages, repository, tmp_path):

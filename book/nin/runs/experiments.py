@@ -73,7 +73,7 @@ class _Run:
         return maps.amax((0, 2, 3)), hidden.norm(dim=1).mean()
 
 
-def trace(init, seed):
+def trace_maps(init, seed):
     """Every ten steps over two epochs: what decides whether each class map is dead, and how far its weights moved.
 
     "highest": the largest value of w·h + b over the watched images and cells; "bias": b; "moved": ‖w - w at the
@@ -158,7 +158,7 @@ def _cases(**values):
 STARTS = ("xavier", "kaiming")
 EXPERIMENTS = {
     "lost-classes-trace": Experiment(
-        "Why do dead class maps wake, or stay dead?", trace, _cases(seed=range(10), init=STARTS)),
+        "Why do dead class maps wake, or stay dead?", trace_maps, _cases(seed=range(10), init=STARTS)),
     "lost-classes-dose": Experiment(
         "How far below zero does a class map have to be, and when, to stay there?", dose,
         _cases(seed=range(3), init=STARTS, at=(0, 1000), below=(0.05, 0.2, 1.0))),
