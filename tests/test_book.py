@@ -88,6 +88,12 @@ def test_only_the_needed_mathjax_is_shipped():
     assert 1e6 < size < 4e6
 
 
+# The longest line of each box of code that is wider than its box.
+CUT = """() => [...document.querySelectorAll(".cell_input pre, details.module pre, div.literal-block pre")]
+  .filter(box => box.scrollWidth > box.clientWidth)
+  .map(box => box.textContent.split("\\n").sort((a, b) => b.length - a.length)[0])"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("name", PAGES)
@@ -103,6 +109,9 @@ def test_in_a_browser(browser, name, width, scheme):
         assert page.locator("mjx-merror").count() == 0
         broken = page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
         assert broken == []
+        if width == 1280:  # no line of code is cut, in folded boxes either
+            page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
+            assert page.evaluate(CUT) == []
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name != "live-network.html"])  # it tests its own weight
