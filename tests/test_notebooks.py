@@ -85,7 +85,7 @@ def test_images_are_described(page):
 
 def test_plots_of_recorded_runs_are_tagged(page):
     # tools/execute.py --refresh stores them anew when lines have been added.
-    call = re.compile(r"plots\.runs\(|show_runs\(|plots\.spread\(")
+    call = re.compile(r"plots\.(?:runs|panels)\(|show_runs\(|plots\.spread\(")
     plots = {cell.id for _, cell in code_cells(page) if call.search(cell.source)}
     assert plots == {cell.id for _, cell in code_cells(page) if notebooks.RECORDED_RUNS in notebooks.tags(cell)}
 

@@ -52,3 +52,12 @@ def test_of_another_measure_runs_without_a_value_are_left_out():
     plots.runs(ax, runs, lambda run: run["gap"], "gap (points)")
     assert [line.get_xdata()[0] for line in ax.lines] == [1.0, -2.0] and ax.get_xlabel() == "gap (points)"
     plt.close(figure)
+
+
+def test_groups_of_runs_have_a_panel_each_as_high_as_their_rows():
+    one, two = (described(run(label, 0), label, "pocket") for label in "ab")
+    first, second = plots.panels({"short": [one, one], "long": [one, two]}, lambda run: 1.0, "ones")
+    assert [ax.get_title(loc="right") for ax in (first, second)] == ["short", "long"]
+    assert [len(ax.get_yticklabels()) for ax in (first, second)] == [1, 2] and second.get_xlabel() == "ones"
+    assert first.figure.get_size_inches().tolist() == pytest.approx([7.2, 2.0 + 2.5])
+    plt.close(first.figure)

@@ -181,6 +181,8 @@ def test_what_follows_from_a_line(tmp_path):
     found, = load(tmp_path, [line])
     assert (found["outcome"], found["lost"], found["test_acc"], found["crashed"]) == ("classes lost", [6], 0.8, True)
     assert (found["dead_before"], found["dead_after"], found["logit_std"]) == (1, 2, [1.0] * 9 + [0.5])
+    stuck, = load(tmp_path, [run_of("training", SECTION_LABEL, 0, collapsed=True)])
+    assert (found["plateau_end"], stuck["plateau_end"]) == (140, None)
     assert sum(found["answered"]) == 10_000 and found["answered"][6] == 0
     linear, = load(tmp_path, [run_of("training", "linear logits, lr 0.1", 0)])
     assert linear["dead_before"] is linear["dead_after"] is None  # no ReLU, no dead map

@@ -149,6 +149,20 @@ def runs(ax, recorded, measure=None, label="test accuracy (%)"):
     return ax
 
 
+def panels(groups, *how):
+    """A figure of `runs`, a panel for each of {title: recorded runs}; returns its axes.
+
+    `how` is the measure and its label.
+    """
+    heights = [1.5 + 0.5 * len({run["label"] for run in some})
+               for some in groups.values()]
+    _, axes = plt.subplots(len(heights), 1, figsize=(7.2, sum(heights)), squeeze=False,
+                           height_ratios=heights)
+    for ax, (title, some) in zip(axes.flat, groups.items()):
+        runs(ax, some, *how).set_title(title, fontsize=11, loc="right")
+    return axes.flat
+
+
 def _accuracy(run):
     """A recorded run's test accuracy in percent, or None."""
     return None if run["test_acc"] is None else 100 * run["test_acc"]

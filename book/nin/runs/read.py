@@ -122,6 +122,7 @@ def described(line, label, scale):
             "device": line.get("cpu") or line.get("device"),
             "lost": None if counts is None else outcome.lost(counts),
             "logit_std": last.get("logit_std") or line.get("logit_std"),
+            "plateau_end": outcome.plateau_end(losses),
             "crashed": outcome.crashed([epoch["test_acc"] for epoch in history]),
             "dead_before": None if not maps else len(outcome.dead(before)) if before else line.get("dead_maps_before"),
             "dead_after": len(outcome.dead(last["logit_max"])) if maps and "logit_max" in last else None,
@@ -132,8 +133,8 @@ def load(name, scale="pocket", folder=RESULTS):
     """The recorded runs of a study, as dicts, in the order in which a study wants them.
 
     Beside what `record` kept, a run has "label" and "scale"; "outcome", see nin.outcome, with "lost" (the classes
-    nearly never answered), "device", "crashed", "answered" (counts by class), "logit_std", "test_acc", "dead_before"
-    and "dead_after" (class maps that are 0 on every test image). What a line lacks is None.
+    nearly never answered), "plateau_end" (a step), "crashed"; "device", "answered" (counts by class), "logit_std",
+    "test_acc", "dead_before" and "dead_after" (class maps that are 0 on every test image). What a line lacks is None.
     """
     kept = found(STUDIES[name], SCALES[scale], lines(folder))
     return [described(line, label, scale) for (label, _), line in kept.items() if line is not None]
