@@ -87,6 +87,48 @@ def test_equal_layers_of_a_block_are_taken_together():
         [40, 20, 10, 50])
 
 
+def test_a_gpus_rows_are_taken_before_a_cpus_and_what_lacks_is_said(tmp_path):
+    rows, words = bench_rows.benched("memory", tmp_path)
+    assert rows.empty and words == ["On a GPU, memory: " + bench_rows.not_benched("memory")]
+    where = {"part": "memory", "path": "a", "torch": "2.0", "python": "3.11", "measured on": "2026-01-01"}
+    write(tmp_path, "CPU a", {**where, "MB": 1})
+    rows, words = bench_rows.benched("memory", tmp_path)
+    assert list(rows["MB"]) == [1] and "**CPU a**, torch 2.0, Python 3.11, 2026-01-01" in words[0]
+    assert words[1:] == ["On a GPU, memory: " + bench_rows.not_benched("memory")]
+    write(tmp_path, "NVIDIA b", {**where, "MB": 2})
+    rows, words = bench_rows.benched("memory", tmp_path)
+    assert list(rows["MB"]) == [2] and len(words) == 1 and "**NVIDIA b**" in words[0]
+
+
+def test_the_words_on_memory_name_the_worst_and_what_the_gpu_holds():
+    assert bench_rows.memory_words(pd.DataFrame()) == []
+    memory = pd.DataFrame({
+        "batch size": [1, 8], "unexplained (%)": [-7.0, 0.5], "gap (%)": [3.0, 21.0], "workspace (%)": [9.0, 20.0],
+        "rounding (%)": [1.0, 0.5], "held besides (MB)": [0.0, 2.5], "peak at": ["x", "y"],
+        "with workspace, peak at": ["x", "z"]}, index=["a", "b"])
+    first, held = bench_rows.memory_words(memory)
+    assert "2 measurements in 2 cases" in first and "at most 7.000% (a, batch 1): **only 1** lie within 5%" in first
+    assert "21.0% (b, batch 8), of which workspace is 20.0 and rounding 0.5" in first and "in 1 of 2." in first
+    assert held.startswith("The GPU's libraries held 2.5 MB")
+    within = memory.assign(**{"unexplained (%)": 1.0, "held besides (MB)": 0.0})
+    assert "all lie within 5%" in bench_rows.memory_words(within)[0] and len(bench_rows.memory_words(within)) == 1
+
+
+def test_the_words_on_layers_name_the_longest():
+    layers = pd.DataFrame({
+        "layer": ["conv", "ReLU", None, None], "type": "float32", "both (ms)": [4.0, 6.0, 10.0, 8.0],
+        "bound (ms)": [2.0, 3.0, 5.0, None], "forward, GFLOP": [1.0, 0.0, None, None],
+        "backward, GFLOP": [2.0, 0.0, None, None]}, index=["2.0", "2.1", "all layers", "whole step"])
+    first, last = bench_rows.layer_words(layers)
+    assert "most MACs, conv, does **not** take the longest: 40% of the time at 100% of the FLOP" in first
+    assert "Longest is ReLU (layer 2.1), 60%. Layers without MACs take 60%." in first and "50% of their bounds" in first
+    assert "10.0 ms; a whole step, loss and update included, 8.0 ms, 20% less." in last
+    layers.loc[["2.0", "whole step"], "both (ms)"] = [7.0, 12.0]
+    first, kernels, last = bench_rows.layer_words(layers.assign(**{"kernels (ms)": 9.0}))
+    assert "conv, takes the longest: 70%" in first and "Longest is" not in first
+    assert kernels.startswith("Kernels ran for 90%") and "20% more. The difference is" in last
+
+
 def test_reading_needs_no_torch():
     """Where pages are only rendered, there is none."""
     subprocess.run([sys.executable, "-c", "import sys, nin.bench.rows; sys.exit('torch' in sys.modules)"], check=True,

@@ -35,6 +35,18 @@ def not_benched(*parts):
             f" measures it, in about {minutes} minute{'s' * (minutes > 1)}.")
 
 
+def benched(part, folder=RESULTS):
+    """A part's rows from a GPU's file, else a CPU's, and lines of Markdown on where they come from or what lacks."""
+    path = next(iter(bench_files(part, folder=folder)), None)
+    if path is None:
+        return pd.DataFrame(), [f"On a GPU, {part}: {not_benched(part)}"]
+    rows = bench_part(path, part)
+    one = rows.iloc[0]
+    words = [f"Recorded, {part}: **{one['device']}**, torch {one['torch']}, Python {one['python']}, "
+             f"{one['measured on']}."]
+    return rows, words + [f"On a GPU, {part}: {not_benched(part)}"] * one["device"].startswith("CPU")
+
+
 def gaps(memory):
     """The measured rows of the part "memory", with the gap between measurement and prediction in % of the latter.
 
@@ -48,6 +60,24 @@ def gaps(memory):
         "measured (MB)": rows["measured (MB)"] + rows["rounding (MB)"],
         "gap (%)": share["measured"] + share["rounding"] - 100, "workspace (%)": share["workspace"],
         "rounding (%)": share["rounding"], "unexplained (%)": share["measured"] - 100 - share["workspace"]})
+
+
+def memory_words(memory):
+    """What the rows of `gaps` say, in lines of Markdown; none where there are no rows."""
+    if memory.empty:
+        return []
+    off, held = memory["unexplained (%)"].abs(), memory["held besides (MB)"].max()
+    worst, widest = memory.iloc[off.argmax()], memory.iloc[memory["gap (%)"].argmax()]
+    moved = (memory["peak at"] != memory["with workspace, peak at"]).sum()
+    words = [f"{len(memory)} measurements in {memory.index.nunique()} cases. Workspace and rounding apart, the "
+             f"prediction misses by at most {off.max():.3f}% ({worst.name}, batch {worst['batch size']}): "
+             f"{'all' if off.max() <= 5 else f'**only {(off <= 5).sum()}**'} lie within 5%. With them the gap reaches "
+             f"{widest['gap (%)']:.1f}% ({widest.name}, batch {widest['batch size']}), of which workspace is "
+             f"{widest['workspace (%)']:.1f} and rounding {widest['rounding (%)']:.1f}. Because of workspace the peak "
+             f"comes at another moment than predicted in {moved} of {len(memory)}."]
+    if held > 0:
+        words.append(f"The GPU's libraries held {held:.1f} MB besides, which are in none of these numbers.")
+    return words
 
 
 def layer_groups(layers):
@@ -75,3 +105,24 @@ def layer_groups(layers):
         groups[column] = 100 * values / values.groupby(groups["type"]).transform("sum")
     return groups.assign(**{"GFLOP/s": 1000 * groups["GFLOP"] / spent,
                             "share of the bound (%)": 100 * groups["bound (ms)"] / spent})
+
+
+def layer_words(layers):
+    """What the part "layers" says of one type, in lines of Markdown."""
+    alone, whole = layers.loc["all layers"], layers.loc["whole step", "both (ms)"]
+    single, spent = layers.drop(["all layers", "whole step"]), alone["both (ms)"]
+    most, longest = (single.loc[single[column].idxmax()] for column in ("forward, GFLOP", "both (ms)"))
+    work, same = single["forward, GFLOP"] + single["backward, GFLOP"], most.name == longest.name
+    without = single.loc[single["forward, GFLOP"] == 0, "both (ms)"].sum()
+    other = f" Longest is {longest['layer']} (layer {longest.name}), {longest['both (ms)'] / spent:.0%}."
+    words = [f"**{alone['type']}.** The layer with the most MACs, {most['layer']}, "
+             f"{'takes' if same else 'does **not** take'} the longest: {most['both (ms)'] / spent:.0%} of the time at "
+             f"{work[most.name] / work.sum():.0%} of the FLOP.{'' if same else other} Layers without MACs take "
+             f"{without / spent:.0%}. All together reach {alone['bound (ms)'] / spent:.0%} of their bounds."]
+    if "kernels (ms)" in layers:
+        words.append(f"Kernels ran for {alone['kernels (ms)'] / spent:.0%} of that time, by torch's profiler; the rest "
+                     "went into launching them.")
+    more, why = ("more", "The difference is what happens between the layers and after them.") if whole > spent else (
+        "less", "In its place in the step a layer costs less than alone.")
+    return [*words, f"One after the other the layers take {spent:.1f} ms; a whole step, loss and update included, "
+                    f"{whole:.1f} ms, {abs(whole / spent - 1):.0%} {more}. {why}"]
