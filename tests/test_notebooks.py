@@ -26,7 +26,7 @@ def page(request):
 
 def test_every_notebook_is_a_chapter():
     assert {path.name for path in CHAPTERS} == {path.name for path in notebooks.BOOK.glob("*.ipynb")}
-    assert len(CHAPTERS) == 7
+    assert len(CHAPTERS) == 8
 
 
 def test_first_cell(page):
