@@ -66,8 +66,8 @@ def test_built_page(tmp_path, url):
     for path in notebooks.chapters():
         (source / path.name).write_bytes(path.read_bytes())
     (source / "_static").mkdir()
-    for name in ("index.md", "helper.md", "references.md", "references.bib", "live-network.md",
-                 "_static/live-network.txt", "_static/live-network.png"):
+    pages = [path.name for path in notebooks.BOOK.glob("*.md")]
+    for name in (*pages, "references.bib", "_static/live-network.txt", "_static/live-network.png"):
         (source / name).write_bytes((notebooks.BOOK / name).read_bytes())
     shutil.copytree(notebooks.BOOK / "nin", source / "nin")
     environment = {**os.environ, "NIN_REPOSITORY_URL": url, "NIN_COLAB_BRANCH": "colab"}
