@@ -36,3 +36,14 @@ def browser():
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def visit(browser, request):
+    """A visit to the module's PAGE, which by its end has complained of nothing and fetched nothing."""
+    from visiting import Visit  # here: most tests need no browser
+
+    with Visit(browser, request.module.PAGE) as visit:
+        yield visit
+        assert visit.complaints == []
+        assert visit.remote() == []

@@ -13,14 +13,6 @@ PAGE, NAME = "training.html", "enlargement"
 WINDOWS, WIDE, STRIDE = 54, 11, 4
 
 
-@pytest.fixture(scope="module")
-def visit(browser):
-    with Visit(browser, PAGE) as visit:
-        yield visit
-        assert visit.complaints == []
-        assert visit.remote() == []
-
-
 @pytest.fixture
 def figure(visit):
     return visit.figure(NAME)

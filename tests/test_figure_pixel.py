@@ -10,14 +10,6 @@ PAGE, NAME = "nin-block.html", "pixel"
 ROWS, COLUMNS, INPUTS, OUTPUTS = 5, 4, 3, 2
 
 
-@pytest.fixture(scope="module")
-def visit(browser):
-    with Visit(browser, PAGE) as visit:
-        yield visit
-        assert visit.complaints == []
-        assert visit.remote() == []
-
-
 @pytest.fixture
 def figure(visit):
     """The figure with its first numbers and its first pixel."""
