@@ -1,10 +1,13 @@
 """The tool that executes notebooks."""
 
+import base64
+import io
 import subprocess
 import sys
 
 import nbformat
 import pytest
+from PIL import Image
 
 import notebooks
 import stale
@@ -85,3 +88,15 @@ def test_an_existing_folder_is_not_replaced(tmp_path):
     done = run("--into", tmp_path)
     assert done.returncode == 1 and "exists already" in done.stderr
     assert (tmp_path / "kept.txt").read_text() == "kept"
+
+
+@pytest.mark.parametrize("alpha", [255, 100])
+def test_a_stored_picture_is_packed_and_stays_the_same(alpha):
+    picture = Image.new("RGBA", (200, 100), (255, 255, 255, alpha))
+    picture.paste((0, 114, 178, 255), (20, 30, 60, 70))
+    loose = io.BytesIO()
+    picture.save(loose, "PNG", compress_level=0)
+    packed = notebooks.smaller(base64.b64encode(loose.getvalue()).decode())
+    after = Image.open(io.BytesIO(base64.b64decode(packed)))
+    assert len(packed) < len(loose.getvalue()) / 10 and after.convert("RGBA").tobytes() == picture.tobytes()
+    assert after.mode == ("RGB" if alpha == 255 else "RGBA") and notebooks.smaller(packed) == packed
