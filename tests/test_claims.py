@@ -83,6 +83,8 @@ def test_a_claim_is_true_and_depends_on_which_group_is_which(name):
 
 
 def test_each_claim_stands_where_it_is_made():
-    made = {(path.stem, line.removeprefix("<!-- claim: ").removesuffix(" -->")) for path in notebooks.chapters()
-            for cell in notebooks.read(path).cells for line in cell.source.splitlines() if line.startswith("<!-- claim: ")}
+    lines = [(path.stem, line) for path in notebooks.chapters() for cell in notebooks.read(path).cells
+             for line in cell.source.splitlines()]
+    made = {(chapter, line.removeprefix("<!-- claim: ").removesuffix(" -->")) for chapter, line in lines
+            if line.startswith("<!-- claim: ")}
     assert made == {(chapter, name) for name, (chapter, *_) in CLAIMS.items()}
