@@ -192,11 +192,11 @@ def test_pictures_of_recorded_runs_are_renewed_quickly_and_all_else_by_executing
     monkeypatch.setattr(notebooks, "chapters", lambda: [folder / "chapter.ipynb"])
     monkeypatch.setattr(notebooks, "BOOK", folder)
     with pytest.raises(SystemExit) as stop:
-        stale.main()
+        stale.main([])
     assert str(stop.value).splitlines()[1:] == [
         "tools/execute.py --refresh book/chapter.ipynb", f"  {HELPED}: runs",
         "tools/execute.py --in-place book/chapter.ipynb", "  stored without a mark of today's kind: setup"]
     notebooks.tidy(notebook)
     notebooks.write(notebook, folder / "chapter.ipynb")
-    stale.main()  # says nothing, and exits with 0
+    stale.main([])  # says nothing, and exits with 0
     assert capsys.readouterr().out == ""

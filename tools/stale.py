@@ -1,5 +1,6 @@
 """Lists the stored outputs whose sources have changed since, and what renews them; exits with 1 where there are any."""
 
+import argparse
 import sys
 import textwrap
 
@@ -39,8 +40,9 @@ def listing(paths):
     return lines
 
 
-def main():
+def main(arguments=None):
     """Print what is stale in the chapters."""
+    argparse.ArgumentParser(description=__doc__).parse_args(arguments)
     if lines := listing(notebooks.chapters()):
         sys.exit("\n".join(["Stored outputs are older than their sources. These commands renew them:", *lines]))
 

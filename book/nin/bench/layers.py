@@ -12,9 +12,8 @@ from .memory import plain_step, quiet
 
 def timed(work):
     """torch's Measurement of work(): repeated until its quartiles agree within 10%, for about five seconds at most."""
-    from torch.utils.benchmark import (
-        Timer,  # here: where there is a CUDA compiler and no GPU, its import warns of it
-    )
+    # Here: where there is a CUDA compiler and no GPU, its import warns of it.
+    from torch.utils.benchmark import Timer
 
     timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads())
     return timer.adaptive_autorange(max_run_time=0.01 if current().name == "smoke" else 5.0)

@@ -296,15 +296,22 @@ def record_experiment(name, folder=RESULTS, jobs=None, dask=None):
     known = [line["case"] for line in read.cases(name, scale, folder)]
     todo, jobs = [case for case in EXPERIMENTS[name].cases if case not in known], jobs or _side_by_side()
     bar = tqdm(total=len(todo), desc=name, unit="case")
-    with _workers(jobs, dask) as parallel, bar:
-        for line in parallel(joblib.delayed(run_case)(name, case, scale) for case in todo):
-            append(line, path)
-            bar.update()
+    parent = None if dask else os.getpid()
+    try:
+        with _workers(jobs, dask) as parallel, bar:
+            for line in parallel(joblib.delayed(run_case)(name, case, scale, parent) for case in todo):
+                append(line, path)
+                bar.update()
+    except BrokenProcessPool:
+        raise Unfinished("a worker was ended: finished cases are recorded, and the same command goes on; is there too "
+                         "little memory? Try --jobs 1") from None
     return len(todo)
 
 
-def run_case(name, case, scale):
-    """Measure one case of an experiment, on one thread; returns its line."""
+def run_case(name, case, scale, parent=None):
+    """Measure one case of an experiment, on one thread; returns its line. It ends with the process `parent`."""
+    if parent and parent != os.getpid():
+        _end_with(parent)
     torch.set_num_threads(1)
     found = EXPERIMENTS[name].measure(**case)
     return {"experiment": name, "case": case, "scale": scale, "device": device_name(1), "torch": torch.__version__,
