@@ -74,7 +74,10 @@ def smaller(png):
     """Return a base64 PNG's picture in fewer bytes: no alpha channel if it is opaque, packed as far as it goes."""
     from PIL import Image  # here: rendering needs none
 
-    picture, packed = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
+    try:
+        picture, packed = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
+    except (OSError, ValueError):  # no picture that Pillow knows: not this function's to judge
+        return png
     if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):
         picture = picture.convert("RGB")
     picture.save(packed, "PNG", optimize=True, dpi=picture.info.get("dpi", (110, 110)))
