@@ -9,7 +9,7 @@ torch_from = $(if $(CPU),--torch-from https://download.pytorch.org/whl/cpu)
 # One worker takes all cells of a notebook, in order.
 pytest = $(full_python) -m pytest -n 2 --dist loadscope --nbval
 
-.PHONY: help html-venv full-venv check book test test-all colab lab run record bench linkcheck lock clean
+.PHONY: help html-venv full-venv check book test test-all colab lab run record bench sprint linkcheck lock clean
 
 help:
 	@echo "make book    build the HTML book from the stored outputs (small set-up, no torch)"
@@ -21,6 +21,7 @@ help:
 	@echo "make run     execute every chapter here, into _build/run, and render the result"
 	@echo "make record  train the runs that the chapters rest on and that are not recorded yet"
 	@echo "make bench   measure training speed, memory and layers on this machine"
+	@echo "make sprint  train from nothing to the section's accuracy, in seconds"
 	@echo "make linkcheck  follow the pages' links to other sites"
 	@echo "make lock    renew requirements-html.lock, by which the pages are published (needs uv)"
 	@echo "make clean   remove what was built and the virtual environments"
@@ -66,6 +67,9 @@ record: full-venv
 
 bench: full-venv
 	@cd book && ../$(full_python) -m nin bench
+
+sprint: full-venv
+	@cd book && ../$(full_python) -m nin sprint
 
 linkcheck: html-venv
 	@$(html_python) tools/build.py --links

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -30,7 +31,8 @@ def test_every_part_is_measured_written_and_shown(tmp_path, capsys, monkeypatch)
     monkeypatch.setattr(memory, "footprint", lambda: [  # see test_bench_memory.py
         {"path": "training", "phase": "training", "type": "float32", "optimizer": "SGD", "batch size": 2}])
     monkeypatch.setattr(layers, "layer_times", lambda n: [{"path": "2.0", "both (ms)": float(n)}])
-    bench.main(["--rounds", "1", "--results", str(tmp_path)])
+    monkeypatch.setattr(bench, "bench", partial(bench.bench, rounds=1))
+    bench.main(["--results", str(tmp_path)])
     path, = tmp_path.iterdir()
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     parts = {part: [row for row in rows if row["part"] == part] for part in bench.PARTS}
@@ -181,8 +183,7 @@ def test_a_first_step_that_fails_says_why():
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["--rounds", "0", "--results", "x"], "--rounds must be at least 1"), ([], "name another folder with --results"),
-    (["--accuracy", "87", "--results", "x"], "--accuracy is a fraction"), (["--only", "sped"], "invalid choice")])
+    ([], "name another folder with --results"), (["--only", "sped"], "invalid choice")])
 def test_bad_arguments(arguments, message, capsys):
     with pytest.raises(SystemExit):
         bench.main(arguments)

@@ -11,6 +11,7 @@ import notebooks
 from visiting import HTML, Visit
 
 PAGES = sorted(path.name for path in HTML.glob("*.html"))
+HEAVY = {"live-network.html", "train-yourself.html"}  # they test their own weight
 # What a page loads, as against what it links to.
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "embed": "src"}
 
@@ -89,9 +90,15 @@ def test_only_the_needed_mathjax_is_shipped():
 
 
 # The longest line of each box of code that is wider than its box.
-CUT = """() => [...document.querySelectorAll(".cell_input pre, details.module pre, div.literal-block pre")]
+CUT = """() => [...document.querySelectorAll(".cell_input pre,
+    .cell_output pre, details.module pre, div.literal-block pre")]
   .filter(box => box.scrollWidth > box.clientWidth)
   .map(box => box.textContent.split("\\n").sort((a, b) => b.length - a.length)[0])"""
+
+
+CUT_TABLES = """() => [...document.querySelectorAll(".bd-article table")]
+  .filter(table => table.scrollWidth > table.clientWidth || table.clientWidth > table.parentElement.clientWidth)
+  .map(table => table.innerText.slice(0, 80))"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -109,12 +116,35 @@ def test_in_a_browser(browser, name, width, scheme):
         assert page.locator("mjx-merror").count() == 0
         broken = page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
         assert broken == []
-        if width == 1280:  # no line of code is cut, in folded boxes either
+        if width == 1280:  # no line of code and no table is cut, in folded boxes either
+            assert page.evaluate("document.documentElement.scrollHeight") <= 20_000
             page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
             assert page.evaluate(CUT) == []
+            assert page.evaluate(CUT_TABLES) == []
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name != "live-network.html"])  # it tests its own weight
+# Numbers that stand left, or whose digits have several widths; row names that the other columns push away.
+MISPLACED = """() => [...document.querySelectorAll(".bd-article table:is(.table, .dataframe)")].flatMap((table) => {
+  table.scrollLeft = table.scrollWidth;
+  const left = table.getBoundingClientRect().left, found = [];
+  for (const cell of table.querySelectorAll("th, td")) {
+    const style = getComputedStyle(cell), box = cell.getBoundingClientRect();
+    if (cell.matches(".number") !== (style.textAlign === "right")) found.push(cell.innerText);
+    if (cell.matches(".number") && style.fontVariantNumeric !== "tabular-nums") found.push(cell.innerText);
+    if (cell.matches(".row-name") && box.width && box.left < left - 1) found.push(cell.innerText);
+  }
+  return found;
+})"""
+
+
+@pytest.mark.parametrize("name", ["nin-block.html", "exercise-1-tuning.html"])
+def test_numbers_stand_right_and_row_names_stay(browser, name):
+    with Visit(browser, name, 390) as visit:
+        assert visit.page.evaluate(MISPLACED) == []
+        assert visit.page.locator("td.number").count() > 50
+
+
+@pytest.mark.parametrize("name", sorted({*PAGES} - HEAVY))
 def test_a_page_is_light(browser, name):
     """Page, pictures, figures and their data, without what all pages share and a browser loads once."""
     with Visit(browser, name) as visit:

@@ -160,7 +160,7 @@ def test_runs_that_are_not_clean_and_lines_without_the_measure_are_left_out():
 
 
 @pytest.mark.parametrize("contrasts, text", [
-    ({"x": None, "y": None}, "**not yet decided**: too few clean runs are recorded"),
+    ({"x": None, "y": None}, "**open**: no comparison has eight clean runs a side"),
     ({"x": known(0.1, 0.3), "y": known(0.5, 0.9, 9)}, "**seen**: 0.20 points or more on average (n = 9 to 10)"),
     ({"x": known(-0.1, 0.3), "y": known(-0.5, 0.2)}, "**not seen** (effects above 0.30 points excluded; n = 10)"),
     ({"x": known(-0.9, -0.3), "y": known(-0.9, 0.0)}, "**not seen** (effects above 0.00 points excluded; n = 10)"),

@@ -5,14 +5,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from nin.bench.layers import backward_work, forward_work
 from nin.bench.memory import kept_for_backward
-from nin.costs import (
-    backward_work,
-    forward_work,
-    layers,
-    parameter_count,
-    training_work,
-)
+from nin.costs import layers, parameter_count, training_work
 from nin.data import enlarge, to_float
 from nin.model import build, nin
 from nin.recipes import Variant

@@ -7,16 +7,17 @@ import matplotlib.pyplot as plt
 import pytest
 
 import notebooks
-from made_up import run_of, write
+from made_up import run_of
 from nin import plots
 from nin.runs import read
 from nin.runs.studies import STUDIES
 
 matplotlib.use("agg")
 CELLS = {cell.id: cell.source for cell in notebooks.read(notebooks.BOOK / "exercise-4-one-step.ipynb").cells}
-SHOWN = ("recorded", "measures", "recorded-table", "measures-table", "recorded-verdicts", "gradients-recorded",
-         "probe-recorded", "overfitting", "overfitting-words", "wide", "judged", "fears", "family-pocket",
-         "family-accuracy", "family-table", "found")
+SHOWN = ("short-answer", "recorded", "measures", "recorded-table", "measures-table", "recorded-verdicts",
+         "gradients-recorded", "probe-recorded", "overfitting-options", "overfitting", "overfitting-words", "wide",
+         "judged", "fears", "family-pocket", "family-accuracy", "family-table", "found")
+OPEN = "**open**: no comparison has eight clean runs a side."
 TWO = ("exercise-4-one-step", "exercise-4-section")  # the studies of the four comparisons
 ALL = (*TWO, "exercise-4-overfitting", "exercise-4-wide", "family")
 
@@ -34,16 +35,14 @@ def line(study, label, seed, accuracy=0.9, gap=0.02, information=0.01, gradient=
 
 
 @pytest.fixture
-def chapter(monkeypatch, tmp_path):
+def chapter(monkeypatch):
     """Runs the recorded part on given lines; returns {cell: what it displayed} and the numbers of drawn axes."""
     monkeypatch.setattr(plots, "style", lambda: None)
     monkeypatch.setattr(plt, "show", lambda: None)
-    load = read.load
-    monkeypatch.setattr(read, "load", lambda study, size="pocket": load(study, size, tmp_path))
     plt.close("all")  # what other tests left open
 
     def show(lines):
-        write(tmp_path / "all.jsonl", lines)
+        monkeypatch.setattr(read, "lines", lambda folder: lines)
         shown, drawn, names = {}, {}, {}
         exec(CELLS["setup"], names)
         names["display"] = lambda *things: None
@@ -73,8 +72,14 @@ def test_without_lines_it_says_what_to_run(chapter):
     assert not any(drawn.values())
     cells = ("recorded", "recorded", "overfitting", "wide", "family-accuracy")
     for study, cell in zip(ALL, cells, strict=True):
-        assert any(f"python -m nin record {study}`" in text for text in shown[cell])
-    assert set(verdicts(shown).values()) == {"**not yet decided**: too few clean runs are recorded."}
+        assert any("0 of " in text and f"python -m nin record {study}`" in text for text in shown[cell])
+    assert set(verdicts(shown).values()) == {OPEN}
+    empty = {cell for cell, things in shown.items() if not things}
+    assert empty >= {"recorded-table", "measures-table", "overfitting-words", "family-table", "gradients-recorded",
+                     "probe-recorded"}
+    assert not any("*Figure" in thing for things in shown.values() for thing in things if isinstance(thing, str))
+    assert "Whether any of the notes' five fears comes true: the runs of this chapter decide that." in shown[
+        "short-answer"][0]
 
 
 def test_heads_that_are_equal_bear_no_fear_out(chapter):
@@ -95,8 +100,11 @@ def test_heads_that_are_equal_bear_no_fear_out(chapter):
     assert len(measured) == 7 and (measured["clean runs"] == 10).all()
     assert measured.loc[("the section's recipe", "gradual"), "dead maps"] == "0.0 → 0.0"
     assert measured.loc[("a sound recipe", "gradual"), "dead maps"] == ""  # linear logits
-    assert len(shown["recorded-verdicts"][0].split("\n")) == 2 * (3 + 2)
-    assert shown["overfitting-words"] == ["Nothing to show yet: the clean runs that this needs are not recorded."]
+    named, explored = shown["recorded-verdicts"]
+    assert named.count("**no difference is established**") == named.count("\n") + 1 == 3
+    assert explored.count("- A sound recipe: gradual against NiN block") == 2 and explored.count("\n- ") == 2 + 4
+    assert shown["overfitting-words"] == []
+    assert all("points" in option for option in shown["overfitting-options"])
     assert list(shown["family-table"][0].index) == ["1 × the MACs", "2 × the MACs", "4 × the MACs"]
 
 
@@ -135,15 +143,16 @@ def test_incomplete_records_are_shown_as_far_as_they_go(chapter):
             line("family", "2 × the MACs", 0), line("family", "4 × the MACs", 0, collapsed=True)]
     shown, drawn = chapter(runs)
     assert drawn["recorded"] == 2 and drawn["probe-recorded"] == 2 and drawn["gradients-recorded"] == 2
-    assert "- one-step 3×3, the section's recipe: 8 clean, 1 classes lost, 1 diverged" in shown["fears"][2]
-    assert "- NiN block, the section's recipe: 8 clean, 1 collapsed" in shown["fears"][2]
+    assert "- one-step 3×3, the section's recipe: 8 clean, 1 classes lost, 1 diverged" in shown["fears"][-1]
+    assert "- NiN block, the section's recipe: 8 clean, 1 collapsed" in shown["fears"][-1]
     found = verdicts(shown)
     assert "n = 8, 1 of 6 comparisons have enough runs" in found["overfits"]  # the short lines have no gap
     assert "n = 8, 2 of 4 comparisons have enough runs" in found["limits what is learnt"]
     assert list(shown["family-table"][0].index) == ["2 × the MACs", "4 × the MACs"]
     assert any("record exercise-4-overfitting" in text for text in shown["overfitting"])
-    sentences = shown["recorded-verdicts"][0].split("\n")
-    assert len(sentences) == 4 and sum("n = 8 against 8" in text for text in sentences) == 2
+    named, explored = shown["recorded-verdicts"]
+    assert named.count("the runs of this chapter decide that.") == 3
+    assert explored.count("\n- ") == 4 and explored.count("n = 8 against 8") == 2
 
 
 def test_seven_clean_runs_a_side_are_shown_and_not_judged(chapter):
@@ -151,12 +160,12 @@ def test_seven_clean_runs_a_side_are_shown_and_not_judged(chapter):
     shown, drawn = chapter([line(TWO[1], head, seed) for head in (label, other) for seed in range(7)])
     assert drawn["recorded"] == 1 and drawn["gradients-recorded"] == 2
     assert all("too few to compare" in text or "runs clean against" in text
-               for text in shown["recorded-verdicts"][0].split("\n"))
-    assert set(verdicts(shown).values()) == {"**not yet decided**: too few clean runs are recorded."}
+               for text in shown["recorded-verdicts"][1].split("\n\n")[1].split("\n"))
+    assert set(verdicts(shown).values()) == {OPEN}
 
 
 def test_runs_of_which_none_is_clean_are_drawn_and_judge_nothing(chapter):
     shown, drawn = chapter([line(study, label, 0, collapsed=True) for study in ALL for label in STUDIES[study].recipes])
     assert drawn["recorded"] == 2 and drawn["gradients-recorded"] == 0 and drawn["overfitting"] == 1
-    assert set(verdicts(shown).values()) == {"**not yet decided**: too few clean runs are recorded."}
+    assert set(verdicts(shown).values()) == {OPEN}
     assert len(shown["measures-table"][0]) == 7 and (shown["measures-table"][0]["clean runs"] == 0).all()

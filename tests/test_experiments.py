@@ -92,32 +92,16 @@ def test_gradients_of_first_steps_are_those_of_a_step():
 def test_cases_are_recorded_once(tmp_path, monkeypatch):
     monkeypatch.setitem(EXPERIMENTS, "first-gradients", experiments.Experiment("?", first_gradients, tuple(
         {"recipe": "a sound recipe", "head": head, "seeds": 2} for head in HEADS[:2])))
-    monkeypatch.setattr(record, "run_case", lambda *case, run=record.run_case: run(*case))
-    monkeypatch.setattr(record.joblib, "delayed", lambda work: lambda *args: (work, args, {}))
-    monkeypatch.setattr(record, "_workers", Here)
-    assert record.record_experiment("first-gradients", tmp_path) == 2
-    assert record.record_experiment("first-gradients", tmp_path) == 0
+    assert record.record("first-gradients", folder=tmp_path, jobs=1) == 2
+    assert record.record("first-gradients", folder=tmp_path, jobs=1) == 0
     path = tmp_path / "experiments" / "first-gradients.jsonl"
     lines = path.read_text().splitlines()
     path.write_text(lines[0] + "\n" + lines[1][:40])  # cut, as by a power failure
-    assert record.record_experiment("first-gradients", tmp_path) == 1
+    assert record.record("first-gradients", folder=tmp_path, jobs=1) == 1
     found = read.cases("first-gradients", "smoke", tmp_path)
     assert [line["case"]["head"] for line in found] == list(HEADS[:2]) and read.lines(tmp_path) == []
     assert all(line["scale"] == "smoke" and len(line["relative"]) == 2 for line in found)
     assert json.loads(lines[0])["device"].startswith("CPU")
-
-
-class Here:
-    """Stands in for the workers: the work is done in this process, where the experiment is a made-up one."""
-
-    def __init__(self, *_):
-        pass
-
-    def __enter__(self):
-        return lambda tasks: (work(*args, **rest) for work, args, rest in tasks)
-
-    def __exit__(self, *_):
-        pass
 
 
 def test_seeds_are_refused_for_an_experiment(capsys):

@@ -1,5 +1,6 @@
 """The figure of the network, layer by layer: its numbers against nin.costs and torch, and how it is used."""
 
+import math
 from functools import cache
 
 import pytest
@@ -72,6 +73,13 @@ def agrees(figure, name, size=224, batch=1):
 def line(figure):
     """The text line beside the drawing."""
     return figure.locator("[aria-live=polite]").inner_text()
+
+
+def framed(figure):
+    """The layers with a frame around them."""
+    return figure.locator("[data-layer]").evaluate_all("""layers => layers
+        .filter((layer) => getComputedStyle(layer).outlineStyle !== "none" && !layer.matches(":focus-visible"))
+        .map((layer) => layer.dataset.layer)""")
 
 
 @pytest.mark.parametrize("batch", (1, 3, 128))
@@ -150,6 +158,8 @@ def test_by_mouse(browser):
         assert shown(figure)["window"] == ["3×3, stride 2, padding 0"]
         assert spot(figure, "5").get_attribute("aria-selected") == "true"
         assert figure.locator("[aria-selected=true]").count() == 1
+        spot(figure, "2.0").hover()  # the frame follows, and there is one only
+        assert framed(figure) == ["2.0"]
         assert visit.complaints == [] and visit.remote() == []
 
 
@@ -221,9 +231,7 @@ def test_size_and_batch(browser):
         assert "384×5×5 → 10 logits" in figure.inner_text()
         # Too small, and not a size at all: said clearly, and the last good numbers stay.
         for text in (str(SMALLEST - 1), "7", "", "0", "96.5", "5000"):
-            size.fill(text)
-            agrees(figure, "7.0", 224, 128)
-            size.press("Enter")
+            size.fill(text)  # while typing: no Enter
             agrees(figure, "7.0", 224, 128)
             assert str(SMALLEST) in line(figure) and "still those of 224×224 pixels, batch 128" in line(figure), text
             assert size.get_attribute("aria-invalid") == "true"
@@ -231,7 +239,6 @@ def test_size_and_batch(browser):
         agrees(figure, "7.0", SMALLEST, 128)
         assert "still" not in line(figure) and size.get_attribute("aria-invalid") == "false"
         batch.fill("0")
-        batch.press("Enter")
         agrees(figure, "7.0", SMALLEST, 128)
         assert "batch size must be a whole number" in line(figure)
         assert visit.complaints == []
@@ -279,6 +286,12 @@ def test_axe_finds_nothing(browser, scheme):
         for name in ("0.0", "9"):
             spot(figure, name).click()
             assert visit.violations("[data-figure=layers]") == []
+
+
+def test_boxes_are_as_wide_as_the_logarithm_of_their_channels(visit):
+    widths = visit.figure("layers").locator(".box").evaluate_all("boxes => boxes.map((box) => box.width.baseVal.value)")
+    for width, row in zip(widths, counted(), strict=True):
+        assert width == pytest.approx(28 * math.log2(1 + row.shape[1]) / math.log2(385), abs=0.01)
 
 
 def test_without_scripts_the_sentence_stands(browser):

@@ -55,7 +55,7 @@ class Live(Visit):
     def settle(self):
         """Wait until the newest picture has its answer; return the answer's text."""
         self.page.wait_for_selector("[data-figure=live][aria-busy=false]")
-        return self.root.locator("[aria-live]").inner_text()
+        return self.root.locator(".fig-live-answer").inner_text()
 
     def pixels(self):
         """What the canvas shows, as a uint8 image (1, 1, 28, 28)."""
@@ -75,6 +75,41 @@ class Live(Visit):
         """Pick a garment by its label and wait."""
         self.root.get_by_role("radio", name=name, exact=True).check()
         return self.settle()
+
+    def press(self, *keys):
+        """Press keys, one after the other, and wait."""
+        for key in keys:
+            self.page.keyboard.press(key)
+        return self.settle()
+
+    def paint(self, changes):
+        """Set single pixels, {(row, column): drawn or erased}, by keys alone."""
+        self.root.get_by_label("Brush").select_option("1")
+        self.canvas.focus()
+        self.press(*["ArrowUp"] * 28, *["ArrowLeft"] * 28)
+        y = x = 0
+        for (row, column), drawn in changes.items():
+            self.press(*["ArrowDown" if row > y else "ArrowUp"] * abs(row - y),
+                       *["ArrowRight" if column > x else "ArrowLeft"] * abs(column - x))
+            if (self.root.get_by_role("button", name="Draw").get_attribute("aria-pressed") == "true") != drawn:
+                self.press("e")
+            self.press("Space")
+            y, x = row, column
+
+    def challenge(self, n):
+        """What stands behind a challenge: its state."""
+        return self.root.locator(".fig-live-state").nth(n).inner_text()
+
+    def frame(self):
+        """The window drawn on the picture, as (first row, last row, first column, last column), or None."""
+        found = self.root.locator(".fig-live-window")
+        if not found.is_visible():
+            return None
+        inner, outer = found.bounding_box(), self.canvas.bounding_box()
+        unit = outer["width"] / 28
+        left, top = (inner["x"] - outer["x"]) / unit, (inner["y"] - outer["y"]) / unit
+        return (round(top), round(top + inner["height"] / unit) - 1,
+                round(left), round(left + inner["width"] / unit) - 1)
 
     def agrees(self):
         """Check that text and logits are those that torch gives for what the canvas shows."""
@@ -257,12 +292,230 @@ def test_by_keyboard_alone(browser):
             keys.press("Tab")  # over the two modes to the brush
         keys.press("ArrowUp")
         assert visit.root.get_by_label("Brush").input_value() == "3"
-        for _ in range(5):
+        for _ in range(6):
             keys.press("Tab")
-        keys.press("Enter")  # Restore
+        keys.press("Enter")  # Restore, after four arrows and Undo
         assert "Since" not in visit.agrees() and torch.equal(visit.pixels(), before)
         assert visit.complaints == []
 
+
+def seen(network, row, column):
+    """The rows and columns of the picture that a cell depends on: (first row, last row, first column, last column).
+
+    In the dark, and with weights made positive, every row or column of light that a cell sees raises its value.
+    """
+    positive = [replace(layer, weight=layer.weight.abs() + 1e-3, bias=layer.bias.abs()) for layer in network]
+    lit = torch.zeros(57, 28, 28, dtype=torch.uint8)
+    for i in range(28):
+        lit[i, i] = lit[28 + i, :, i] = 255
+    values = live.folded_maps(positive, lit[:, None])[:, 0, row, column]
+    rows, columns = (values[:56] > values[56] * (1 + 1e-6)).view(2, 28)
+    return tuple(found.nonzero().flatten()[end].item() for found in (rows, columns) for end in (0, -1))
+
+
+def test_a_cell_under_the_pointer_shows_its_value_and_its_window(browser):
+    with Live(browser, PAGE) as visit:
+        visit.pick("coat, 1 of 3")
+        expected = live.folded_maps(KNOWN, visit.pixels())[0]
+        cells = expected.shape[-1]
+        assert visit.frame() is None and "Point at a cell" in visit.root.locator(".fig-live-cell").inner_text()
+        for name, row, column in (("coat", 0, 0), ("bag", cells // 2, cells - 1), ("t-shirt", cells - 1, 1)):
+            tile = visit.root.locator("li canvas").nth(CLASSES.index(name))
+            tile.scroll_into_view_if_needed()
+            box = tile.bounding_box()
+            visit.page.mouse.move(box["x"] + (column + 0.5) / cells * box["width"],
+                                  box["y"] + (row + 0.5) / cells * box["height"])
+            text = visit.root.locator(".fig-live-cell").inner_text()
+            where, value = re.match(r"(.+): (.\d+\.\d)", text).groups()
+            assert where == f"{name}, row {row + 1}, column {column + 1}"
+            number = expected[CLASSES.index(name), row, column].item()
+            assert float(value.replace("−", "-")) == pytest.approx(number, abs=0.06)
+            top, bottom, left, right = seen(KNOWN, row, column)
+            assert visit.frame() == (top, bottom, left, right)
+            assert f"rows {top + 1} to {bottom + 1} and columns {left + 1} to {right + 1} of the picture" in text
+        visit.page.mouse.move(5, 5)
+        assert visit.frame() is None and visit.complaints == []
+
+
+def test_a_map_is_enlarged_by_a_click_and_its_values_stand_in_it(browser):
+    with Live(browser, PAGE) as visit:
+        maps = visit.root.locator("li button")
+        small = [box["width"] for box in (found.bounding_box() for found in maps.all())]
+        assert min(small) >= 120 and max(small) - min(small) < 1
+        maps.nth(3).click()
+        assert maps.nth(3).bounding_box()["width"] > 2.5 * small[0]
+        assert [found.is_visible() for found in maps.all()] == [k == 3 for k in range(10)]
+        assert maps.nth(3).get_attribute("aria-pressed") == "true"
+        maps.nth(3).click()  # points at a cell, and leaves it large
+        assert "dress, row" in visit.root.locator(".fig-live-cell").inner_text() and maps.nth(3).is_visible()
+        visit.root.get_by_role("button", name="Clear the picture").click()
+        visit.agrees()
+        visit.root.get_by_role("button", name="Show all ten maps").click()
+        assert all(found.is_visible() for found in maps.all()) and visit.complaints == []
+
+
+def test_maps_by_keys(browser):
+    with Live(browser, PAGE) as visit:
+        cells = live.folded_maps(KNOWN, visit.pixels()).shape[-1]
+        reading, maps = visit.root.locator(".fig-live-cell"), visit.root.locator("li button")
+        visit.root.get_by_role("button", name="Clear the picture").focus()
+        visit.press("Tab")
+        assert maps.nth(0).evaluate("b => b === document.activeElement")
+        assert reading.inner_text().startswith("t-shirt, row 1, column 1: ") and visit.frame()[0] == 0
+        assert reading.get_attribute("aria-live") == "polite"
+        visit.press(*["ArrowRight"] * cells, "ArrowDown")
+        assert reading.inner_text().startswith("trouser, row 2, column 1: ")
+        visit.press(*["ArrowDown"] * (cells - 1))
+        assert reading.inner_text().startswith(f"{CLASSES[6]}, row 1, column 1: ")
+        visit.press("ArrowLeft", *["ArrowLeft"] * 40)
+        assert reading.inner_text().startswith(f"{CLASSES[5]}, row 1, column 1: ")  # the edge holds
+        visit.press("Enter")
+        assert maps.nth(5).bounding_box()["width"] > 300 and not maps.nth(0).is_visible()
+        visit.press(*["ArrowRight"] * cells)  # to the next map, large as well
+        assert maps.nth(6).is_visible() and not maps.nth(5).is_visible()
+        assert reading.inner_text().startswith(f"{CLASSES[6]}, row 1, column 1: ")
+        visit.press("Enter")
+        assert all(found.is_visible() for found in maps.all())
+        visit.press("Space", "Escape")
+        assert all(found.is_visible() for found in maps.all())
+        assert maps.nth(6).evaluate("b => b === document.activeElement")
+        visit.press("Tab")
+        assert visit.root.get_by_label("Show the change").evaluate("b => b === document.activeElement")
+        assert visit.complaints == []
+
+
+def test_undo(browser):
+    with Live(browser, PAGE) as visit:
+        undo = visit.root.get_by_role("button", name="Undo the last change")
+        assert undo.get_attribute("aria-disabled") == "true"
+        visit.pick("pullover, 1 of 3")
+        states = [visit.pixels()]
+        visit.canvas.click(position={"x": 100, "y": 100})
+        states.append(visit.pixels())
+        visit.root.get_by_role("button", name="Shift left").click()
+        states.append(visit.pixels())
+        visit.canvas.focus()
+        visit.press("Space")
+        states.append(visit.pixels())
+        visit.pick("bag, 1 of 3")
+        assert all(not torch.equal(a, b) for a, b in zip(states, states[1:]))
+        undo.click()
+        visit.agrees()
+        assert torch.equal(visit.pixels(), states[3])
+        assert visit.root.get_by_role("radio", name="pullover, 1 of 3").is_checked()
+        assert "True class of the garment you picked: pullover" in visit.root.inner_text()
+        visit.canvas.focus()
+        for state in states[2::-1]:
+            visit.press("Control+z")
+            assert torch.equal(visit.pixels(), state)
+        assert "Since" not in visit.agrees()
+        undo.click()
+        assert visit.root.get_by_role("radio", name="t-shirt, 1 of 3").is_checked()
+        assert undo.get_attribute("aria-disabled") == "true"
+        undo.focus()
+        visit.press("Enter")  # nothing is left to be taken back
+        visit.agrees()
+        assert visit.complaints == []
+
+
+def probabilities(images):
+    """What the network on the page says of images, uint8 (n, 1, 28, 28): (n, 10)."""
+    return torch.cat([live.folded_maps(KNOWN, part).mean((2, 3)) for part in images.split(64)]).softmax(1)
+
+
+def offered():
+    """The thirty garments of the page and their labels, class by class."""
+    test_set = load(train=False)
+    chosen = torch.cat([(test_set.labels == k).nonzero().flatten()[:3] for k in range(10)])
+    return test_set.images[chosen], test_set.labels[chosen]
+
+
+def name_of(i):
+    """A garment's label on the page."""
+    return f"{CLASSES[i // 3]}, {i % 3 + 1} of 3"
+
+
+def test_turn_it_into_a_bag(browser):
+    """By the mouse: a plain block, as large as the brush makes it, is a bag to this network."""
+    with Live(browser, PAGE) as visit:
+        assert visit.challenge(0).startswith("Now: bag 0.0")
+        visit.pick("bag, 1 of 3")
+        assert "this one is a bag" in visit.challenge(0)  # no solution
+        visit.pick("dress, 1 of 3")
+        visit.root.get_by_role("button", name="Draw").click()
+        box = visit.canvas.bounding_box()
+        unit = box["width"] / 28
+        for row in range(2, 28, 4):
+            visit.page.mouse.move(box["x"] + unit, box["y"] + (row + 0.5) * unit)
+            visit.page.mouse.down()
+            visit.page.mouse.move(box["x"] + 27 * unit, box["y"] + (row + 0.5) * unit)
+            visit.page.mouse.up()
+            if "Solved: Turn it into a bag." in visit.agrees():
+                break
+        assert visit.challenge(0) == "Solved."
+        visit.root.get_by_role("button", name="Restore the garment").click()
+        assert "Solved" not in visit.settle() and visit.challenge(0) == "Solved."  # once is enough, and is said once
+
+
+def few_pixels(image, label, most=8):
+    """{(row, column): drawn or erased} by which the answer leaves the label, one pixel after the other; or None."""
+    found, now = {}, image[None].clone()
+    for _ in range(most):
+        tries = now.repeat(2 * 784, 1, 1, 1).view(2, 784, 784)
+        tries[0].fill_diagonal_(0)
+        tries[1].fill_diagonal_(210)
+        p = probabilities(tries.view(-1, 1, 28, 28))
+        best = int(p[:, label].argmin())
+        now = tries.view(-1, 1, 28, 28)[best:best + 1]
+        found[divmod(best % 784, 28)] = best >= 784
+        if p[best].argmax() != label:
+            return found
+    return None
+
+
+def test_eight_pixels(browser):
+    """By keys: of the garments that are known, the one known least surely; a wrong answer is found pixel by pixel."""
+    images, labels = offered()
+    p = probabilities(images)
+    known = [i for i in range(30) if p[i].argmax() == labels[i]]
+    for chosen in sorted(known, key=lambda i: p[i, labels[i]])[:3]:
+        if changes := few_pixels(images[chosen], int(labels[chosen])):
+            break
+    assert changes, "the challenge cannot be met with these weights: ask for another one"
+    with Live(browser, PAGE) as visit:
+        visit.pick(name_of(chosen))
+        assert visit.challenge(1) == "Now: 0 changed."
+        visit.paint(changes)
+        assert "Solved: 8 pixels." in visit.agrees() and visit.challenge(1) == "Solved."
+        assert visit.challenge(2).startswith("Now: more than moved")
+
+
+def shifted(image, dx, dy):
+    """An image moved by whole pixels; what leaves it is lost."""
+    return torch.nn.functional.pad(image, (dx, -dx, dy, -dy))
+
+
+def test_only_by_moving(browser):
+    images, labels = offered()
+    known, found = probabilities(images).argmax(1) == labels, None
+    for away in range(1, 15):
+        for dx, dy in ((x, y) for x in range(-away, away + 1) for y in {away - abs(x), abs(x) - away}):
+            moved = shifted(images, dx, dy)
+            whole = (moved > 0).sum((1, 2, 3)) == (images > 0).sum((1, 2, 3))
+            wrong = probabilities(moved).argmax(1) != labels
+            for i in (known & whole & wrong).nonzero().flatten().tolist():
+                found = found or (i, dx, dy)
+        if found:
+            break
+    assert found, "the challenge cannot be met with these weights: ask for another one"
+    i, dx, dy = found
+    with Live(browser, PAGE) as visit:
+        visit.pick(name_of(i))
+        for name in ["Shift right"] * dx + ["Shift left"] * -dx + ["Shift down"] * dy + ["Shift up"] * -dy:
+            visit.root.get_by_role("button", name=name).click()
+        assert torch.equal(visit.pixels()[0], shifted(images[i], dx, dy))
+        assert "Solved: Only by moving." in visit.agrees() and visit.challenge(2) == "Solved."
+        
 
 def test_only_the_newest_picture_counts(browser):
     with Live(browser, PAGE) as visit:
@@ -280,9 +533,14 @@ def test_fits_and_is_accessible(browser, width, scheme):
     with Live(browser, PAGE, width, scheme) as visit:
         visit.settle()
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
-        boxes = [control.bounding_box() for control in visit.root.locator("button, select, input[type=radio]").all()]
+        controls = visit.root.locator(":is(button, select, input[type=radio]):visible").all()
+        boxes = [control.bounding_box() for control in controls]
         assert min(min(box["width"], box["height"]) for box in boxes) >= 24
         assert len({round(box["y"]) for box in boxes[:30]}) == 3  # one garment of each class to a row
+        assert visit.violations("[data-figure=live]") == []
+        visit.root.locator("li button").nth(4).click()  # one large map, and a cell that is looked at
+        assert visit.root.locator("li button").nth(4).bounding_box()["width"] > 280
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
         assert visit.violations("[data-figure=live]") == []
 
 
@@ -297,9 +555,26 @@ def test_touch(browser):
         assert visit.canvas.bounding_box() == place  # the longer answer does not push the picture from the finger
 
 
-def test_without_scripts_the_still_picture_and_its_words_stand(browser):
+def test_a_map_by_touch(browser):
+    with Live(browser, PAGE, 390, touch=True) as visit:
+        visit.settle()
+        tile = visit.root.locator("li button").nth(2)
+        tile.tap()
+        assert tile.bounding_box()["width"] > 280
+        tile.tap(position={"x": 20, "y": 20})
+        assert "pullover, row 1, column 1: " in visit.root.locator(".fig-live-cell").inner_text()
+        visit.root.get_by_role("button", name="Show all ten maps").tap()
+        assert visit.root.locator("li button").nth(0).is_visible()
+
+
+def test_the_figure_comes_before_the_prose_and_its_twin_only_without_scripts(browser):
+    with Live(browser, PAGE) as visit:
+        assert visit.page.locator("svg.still").count() == 0
+        top = visit.root.bounding_box()["y"] + visit.page.evaluate("scrollY")
+        assert top < min(heading.bounding_box()["y"] + visit.page.evaluate("scrollY")
+                         for heading in visit.page.locator(".bd-article h2").all())
+        assert visit.page.get_by_text("Figure L.1.").is_visible()
     with Visit(browser, PAGE, scripts=False) as visit:
-        assert visit.page.get_by_text("this place holds a figure to touch").is_visible()
-        picture = visit.page.locator("img[src*=live-network]")
-        assert "The network's answer: " in picture.get_attribute("alt")
+        assert "pullover" in visit.page.locator("svg.still").get_attribute("aria-label")
+        assert visit.page.get_by_text("The network’s answer: ").is_visible()
         assert visit.page.get_by_text("test images correctly").is_visible()

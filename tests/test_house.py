@@ -7,9 +7,9 @@ import pytest
 import notebooks
 import reach
 
-READERS = ("nin.runs.read", "nin.runs.studies", "nin.bench.rows")
+READERS = ("nin.runs.read", "nin.runs.studies", "nin.runs.answers", "nin.bench.rows")
 # What these chapters measure before the reader's eyes.
-MEASURED = {"training": {"nin.bench.layers"}, "exercise-3-resources": {"nin.bench.memory"}}
+MEASURED = {"speed": {"nin.bench.layers"}, "exercise-3-resources": {"nin.bench.memory"}}
 HEAVY = {"torch", "torchvision", "d2l"}
 LONGEST, WIDEST = 240, 120
 
@@ -164,6 +164,7 @@ MADE_UP = {
     "runs/__init__.py": "",
     "runs/read.py": "from .. import recipes\nfrom .studies import STUDIES\n\n\ndef later():\n    import torch\n",
     "runs/studies.py": "from ..recipes import json\nSTUDIES = {}\n",
+    "runs/answers.py": "",
     "runs/record.py": "import torch\nfrom nin.model import torch\nfrom . import read\n",
     "bench/__init__.py": "",
     "bench/rows.py": "import nin.recipes\n",
@@ -191,7 +192,7 @@ def test_a_house_without_a_fault(house):
     cells = ["from nin import model\nfrom nin.runs import read",
              "from nin.runs.studies import STUDIES\nimport nin.bench.rows"]
     assert notebook_faults("nin-block", cells, helper) == []
-    assert notebook_faults("training", ["from nin.bench import layers", "from nin.bench.layers import x"], helper) == []
+    assert notebook_faults("speed", ["from nin.bench import layers", "from nin.bench.layers import x"], helper) == []
 
 
 @pytest.mark.parametrize("name, text, fault", [

@@ -65,9 +65,9 @@ def test_built_page(tmp_path, url):
     source.mkdir()
     for path in notebooks.chapters():
         (source / path.name).write_bytes(path.read_bytes())
-    (source / "_static").mkdir()
+    shutil.copytree(notebooks.BOOK / "_static", source / "_static", ignore=shutil.ignore_patterns("figures"))
     pages = [path.name for path in notebooks.BOOK.glob("*.md")]
-    for name in (*pages, "references.bib", "_static/live-network.txt", "_static/live-network.png"):
+    for name in (*pages, "references.bib"):
         (source / name).write_bytes((notebooks.BOOK / name).read_bytes())
     shutil.copytree(notebooks.BOOK / "nin", source / "nin")
     environment = {**os.environ, "NIN_REPOSITORY_URL": url, "NIN_COLAB_BRANCH": "colab"}

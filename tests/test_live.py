@@ -3,14 +3,15 @@
 import json
 import math
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 import torch
 from torch import nn
 
-from nin.data import enlarge, load, to_float
+from nin.data import CLASSES, enlarge, load, to_float
 from nin.model import build, class_maps
-from nin.pages import live
+from nin.pages import live, still
 from nin.recipes import BEST, SOUND, Variant, change
 from nin.scale import SCALES
 
@@ -97,7 +98,8 @@ def test_the_pages_files_belong_together():
     network, about = live.read((live.STATIC / live.SCRIPT).read_text("utf-8"))
     caption = (live.STATIC / live.CAPTION).read_text("utf-8")
     assert caption.rstrip().endswith(live.sentence(about))
-    assert f"{{include}} _static/{live.CAPTION}" in PAGE.read_text("utf-8")
+    for name, page in ((live.CAPTION, PAGE), (live.STILL, PAGE), (live.NOTHING, PAGE.with_name("index.md"))):
+        assert f"{{include}} _static/{name}" in page.read_text("utf-8")
     assert (about["data"], about["training images"], about["test images"]) == ("real", 60_000, 10_000)
     variant = live.recipe(about.get("recipe", "sound"), about["width"]).variant
     variant = replace(variant, native=network[0].weight.shape[-1] == 5)  # the pocket network's, or the section's
@@ -112,6 +114,32 @@ def test_the_recorded_accuracy_is_that_of_the_weights():
         pytest.skip("the sample has another test set")
     p = about["test accuracy"]
     assert abs(live.accuracy(network, test_set) - p) < 4 * math.sqrt(p * (1 - p) / 250)
+
+
+def test_the_front_page_says_what_the_weights_answer_to_an_empty_picture():
+    network, about = live.read((live.STATIC / live.SCRIPT).read_text("utf-8"))
+    text = (live.STATIC / live.NOTHING).read_text("utf-8")
+    p = live.folded_maps(network, torch.zeros(1, 1, 28, 28, dtype=torch.uint8)).mean((2, 3)).softmax(1)[0]
+    assert f"it is {p.max():.0%} sure of its answer: {CLASSES[p.argmax()]}." in text
+    assert f"{100 * about['test accuracy']:.1f}% of {about['test images']:,} test images" in text
+    assert p.max() > 0.5, "no longer a surprise: give the front page another hook"
+
+
+def test_a_still_picture_has_every_map_with_its_colours():
+    maps = torch.zeros(10, 4, 4)
+    maps[0, 0, 0], maps[7, 3, 2] = 8.0, -2.0
+    image = torch.full((28, 28), 200, dtype=torch.uint8)
+    drawing = still.drawing("a", image, maps, CLASSES, [f"<{k}>" for k in range(10)], 7, "ten & more")
+    root = ElementTree.fromstring(drawing.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"'))
+    assert root.get("aria-label") == "ten & more"
+    texts = [text.text for text in root.findall(".//{*}text")]
+    assert texts == [text for k, name in enumerate(CLASSES) for text in (name, f"<{k}>")]
+    drawn = {tuple(map(rect.get, ("fill", "x", "y", "fill-opacity"))) for rect in root.findall(".//{*}rect")}
+    top = 90 + 2 * still.LINE + still.GAP + still.LINE
+    left = 2 * (90 + still.GAP)
+    assert drawn == {("#ff8c00", "0", str(still.LINE), "0.80"), ("#8c5ae6", f"{left + 45}", f"{top + 67.5:g}", "0.20"),
+                     ("none", str(left), str(top), None)}
+    assert len(root.findall(".//{*}use")) == 10 and len(root.findall(".//{*}path")) == 1
 
 
 @pytest.mark.parametrize("variant, words", [(Variant(), "Each map has 5×5 cells"), (Variant(native=True), "4×4 cells")])
@@ -138,7 +166,9 @@ def test_a_rehearsal(name, words, tmp_path, monkeypatch, capsys):
     assert (about["epochs"], about["training images"], about["width"]) == (1, 48, 0.0125)
     assert network[0].weight.shape[-1] == 5 and len(network[0].weight.unique()) <= 255
     assert live.sentence(about) in capsys.readouterr().out
-    assert (tmp_path / live.PICTURE).read_bytes().startswith(b"\x89PNG") and not list(tmp_path.glob("*.part"))
+    for written in (live.STILL, live.NOTHING):
+        assert "<svg class=" in (tmp_path / written).read_text("utf-8")
+    assert not list(tmp_path.glob("*.part"))
     before = (tmp_path / live.SCRIPT).read_text("utf-8")
     (tmp_path / live.CAPTION).unlink()
     live.main(["--keep", "--static", str(tmp_path)])

@@ -57,7 +57,18 @@ def test_of_another_measure_runs_without_a_value_are_left_out():
 def test_groups_of_runs_have_a_panel_each_as_high_as_their_rows():
     one, two = (described(run(label, 0), label, "pocket") for label in "ab")
     first, second = plots.panels({"short": [one, one], "long": [one, two]}, lambda run: 1.0, "ones")
-    assert [ax.get_title(loc="right") for ax in (first, second)] == ["short", "long"]
+    assert [ax.get_title(loc="left") for ax in (first, second)] == ["short", "long"]
     assert [len(ax.get_yticklabels()) for ax in (first, second)] == [1, 2] and second.get_xlabel() == "ones"
-    assert first.figure.get_size_inches().tolist() == pytest.approx([7.2, 2.0 + 2.5])
+    assert first.figure.get_size_inches().tolist() == pytest.approx([5, 2.2 + 2.7])
     plt.close(first.figure)
+
+
+def test_photographs_lie_on_black():
+    figure, axes = plt.subplots(1, 2)
+    plots.maps(axes, np.ones((28, 28)), np.ones((2, 4, 4)), ["one", "two"], highlight={1})
+    bar = figure.colorbar(axes[0].images[1], ax=axes, label="value")
+    plots.on_black(figure)
+    assert axes[0].title.get_color() == "white" == bar.ax.yaxis.label.get_color()
+    assert axes[1].title.get_color() == plots.SKY
+    assert all(label.get_color() == "white" for label in bar.ax.get_yticklabels())
+    plt.close(figure)

@@ -10,8 +10,23 @@ from visiting import Visit
 PREDICT = "**Predict.**"
 GROUP = re.compile(r'<div class="options">\n\n(.*?)\n</div>', re.DOTALL)
 OPTION = re.compile(r"<details><summary>(.+?)</summary>\n\n(.+?)\n\n</details>", re.DOTALL)
-ASKED = [(path.stem, cell.id, cell.source) for path in notebooks.chapters() for cell in notebooks.read(path).cells
-         if cell.cell_type == "markdown" and PREDICT in cell.source]
+
+
+def printed(cell):
+    """The options that a code cell prints, where recorded runs decide; empty for any other cell."""
+    texts = [output.get("data", {}).get("text/markdown", "") for output in cell.get("outputs", ())]
+    return "\n\n" + "".join(text for text in texts if text.startswith('<div class="options">'))
+
+
+def asked(path):
+    """(chapter, cell's id, text with its options) for each cell of a chapter that asks."""
+    cells = notebooks.read(path).cells
+    pairs = zip(cells, [*cells[1:], {}], strict=True)
+    return [(path.stem, cell.id, cell.source + printed(after)) for cell, after in pairs
+            if cell.cell_type == "markdown" and PREDICT in cell.source]
+
+
+ASKED = [question for path in notebooks.chapters() for question in asked(path)]
 
 
 def options(source):
@@ -72,14 +87,14 @@ def test_options_open_by_click_and_by_key(browser, width):
 @pytest.mark.parametrize("path", notebooks.chapters(), ids=lambda path: path.stem)
 def test_answers_are_rendered_on_every_page(browser, path):
     """As many options on the page as in the notebook, each with a paragraph inside, and no Markdown left over."""
-    asked = [option for chapter, _, source in ASKED if chapter == path.stem
-             for question in options(source) for option in question]
+    offered = [option for chapter, _, source in ASKED if chapter == path.stem
+               for question in options(source) for option in question]
     with Visit(browser, f"{path.stem}.html") as visit:
         found = visit.page.locator(".options > details")
-        assert found.count() == len(asked)
+        assert found.count() == len(offered)
         for text in found.all_text_contents():
             assert "**" not in text and "`" not in text
-        assert visit.page.locator(".options > details > p").count() >= len(asked)
+        assert visit.page.locator(".options > details > p").count() >= len(offered)
 
 
 def test_options_open_without_scripts(browser):

@@ -304,6 +304,16 @@ def test_what_is_not_recorded_is_said_with_the_command_and_its_hours():
     assert "about 6.7 hours of one core" in read.not_recorded("training")
 
 
+def test_what_is_recorded_is_counted_with_the_commands_and_their_hours(tmp_path, monkeypatch):
+    load = read.load
+    monkeypatch.setattr(read, "load", lambda study, size="pocket": load(study, size, tmp_path))
+    assert read.coverage("training-float32", "training") == (
+        "Recorded at pocket size: 0 of 10 runs (`python -m nin record training-float32`), 0 of 80 runs (`python -m nin "
+        "record training`); to train all of them takes about 6.9 hours of one core.")
+    write(tmp_path / "all.jsonl", [run_of("training-float32", "the section, float32", seed) for seed in range(10)])
+    assert "all of 10 runs (`python -m nin record training-float32`)" in read.coverage("training-float32")
+
+
 def test_the_counts_of_the_recorded_runs():
     """Seeds 0 to 14 of chapter 3 at pocket size: later lines change nothing."""
     with warnings.catch_warnings():

@@ -21,9 +21,8 @@ from nin.recipes import (
     Variant,
     change,
     climb,
-    recipe_id,
 )
-from nin.runs.studies import STUDIES
+from nin.runs.studies import STUDIES, recipe_id
 from nin.scale import SCALES
 
 

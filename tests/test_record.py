@@ -211,7 +211,7 @@ def test_a_run_in_other_hands_is_left_to_them(tmp_path):
 def test_the_bar_says_what_is_left_and_what_came_last(study, tmp_path, capsys):
     go(tmp_path)
     said = capsys.readouterr().err
-    assert "tiny: 0/4 runs" in said and "tiny: 4/4 runs" in said and "min to go" in said
+    assert "tiny: 0/4 runs" in said and "tiny: 4/4 runs" in said and " to go, last: " in said
     assert "last: small, Xavier, seed 1: 0." in said
     go(tmp_path)
     assert "tiny: nothing to record" in capsys.readouterr().err

@@ -34,6 +34,14 @@ def purpose(path):
     return " ".join(text.split("\n\n")[0].split())
 
 
+def caption_of(own, after):
+    """The match of a figure's caption: the next cell, or else a text of the cell's own statements; None without one."""
+    texts = [after.source] if after and after.cell_type == "markdown" else []
+    texts += [node.value for statement in own for node in ast.walk(statement)
+              if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return next(filter(None, map(CAPTION.match, texts)), None)
+
+
 def calls(path, helper):
     """What a chapter's cells call: [(figure's number or "", its caption's first sentence, {(module, name)})].
 
@@ -46,8 +54,7 @@ def calls(path, helper):
             continue
         own = reach.statements(cell.source)
         named = reach.called(own, earlier, helper)
-        caption = after and after.cell_type == "markdown" and CAPTION.match(after.source)
-        if caption:
+        if caption := caption_of(own, after):
             found.append((caption[1], " ".join(caption[2].split()), named))
         else:
             others |= named

@@ -1,4 +1,4 @@
-"""Serves mathematics from the book's own folder: MathJax from the package sphinx-mathjax-offline."""
+"""Serves mathematics from the book's own folder, to the pages that have some: MathJax from sphinx-mathjax-offline."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,13 @@ def use_local_script(app, config):
     config.mathjax_path = f"mathjax/{SCRIPT}"
 
 
+def leave_out(app, pagename, templatename, context, doctree):
+    """Take the script from a page without a formula: Sphinx gives it to those that list a page with one, too."""
+    if not app.env.get_domain("math").data["has_equations"].get(pagename):
+        context["script_files"] = [script for script in context["script_files"]
+                                   if "mathjax" not in str(getattr(script, "filename", script) or "")]
+
+
 def copy_needed_files(app, error):
     """Copy what the pages load into the built book."""
     if error is not None or app.builder.format != "html":
@@ -30,5 +37,6 @@ def copy_needed_files(app, error):
 def setup(app):
     """Register the extension with Sphinx."""
     app.connect("config-inited", use_local_script)
+    app.connect("html-page-context", leave_out, priority=900)  # after Sphinx has added it
     app.connect("build-finished", copy_needed_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -54,6 +54,20 @@ const figures = {
     return canvas.toDataURL();
   },
 
+  // A link at the page's beginning, seen once it has the focus: with the keyboard, figures are many stops away.
+  leadTo(root) {
+    const title = root.querySelector(".figure-title, h3")?.textContent ?? "the figure";
+    root.id ||= `figure-${[...document.querySelectorAll("[data-figure]")].indexOf(root) + 1}`;
+    root.tabIndex = -1;
+    const link = this.element("a", {class: "skip-to-figure", href: `#${root.id}`, onclick: (event) => {
+      event.preventDefault();
+      root.focus();
+    }}, `Skip to figure: ${title}`);
+    const links = document.querySelector("nav.skip-to-figures") ?? document.body.insertAdjacentElement("afterbegin",
+      this.element("nav", {class: "skip-to-figures", "aria-label": "Figures to touch"}));
+    links.append(link);
+  },
+
   async start(root) {
     const name = root.dataset.figure;
     const sentence = [...root.childNodes];
@@ -63,6 +77,7 @@ const figures = {
       root.classList.add("figure");
       await this.builders[name](root);
       root.dataset.ready = "yes";
+      this.leadTo(root);
     } catch (error) {
       root.replaceChildren(...sentence);
       console.error(error);

@@ -1,10 +1,11 @@
-"""The commands: python -m nin record|bench|live|garments|sample."""
+"""The commands: python -m nin record|bench|sprint|live|garments|sample."""
 
 import importlib
 import sys
 
 COMMANDS = {"record": "nin.runs.record", "bench": "nin.bench.__main__",
-            "live": "nin.pages.live", "garments": "nin.pages.garments",
+            "sprint": "nin.bench.sprint", "live": "nin.pages.live",
+            "garments": "nin.pages.garments",
             "sample": "nin.pages.sample"}
 
 

@@ -29,17 +29,15 @@ def resume(run, generator, path):
         saved = torch.load(path, map_location="cpu", weights_only=True)
         same = (saved["recipe"] == asdict(run.recipe)
                 and saved["images"] == run.train_images
-                and saved["gradients"].keys() == run.gradients.keys())
+                and saved["gradients"].keys() == run.gradients.keys()
+                and len(saved["random"]) == len(_random_states(generator)))
     except BROKEN as error:
         raise ValueError(f"{path} is no checkpoint of a run: delete it, or name "
                          f"another file") from error
     if not same:
-        raise ValueError(f"{path} holds a run of another recipe, of other data or "
-                         f"with another watch: delete it to start anew, or name "
-                         f"another file")
-    if len(saved["random"]) != len(_random_states(generator)):
-        raise ValueError(f"{path} was written on another kind of device than "
-                         f"{generator.device}: go on there, or delete it to start anew")
+        raise ValueError(f"{path} holds a run of another recipe, of other data, with "
+                         f"another watch or of another device than {generator.device}: "
+                         f"delete it to start anew, or name another file")
     for name in KEPT:
         setattr(run, name, saved[name])
     run.step.restore(saved)

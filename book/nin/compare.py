@@ -144,7 +144,7 @@ def judge(contrasts, size, mark=0.0):
     """
     known = {where: c for where, c in contrasts.items() if c is not None}
     if not known:
-        return "**not yet decided**: too few clean runs are recorded"
+        return "**open**: no comparison has eight clean runs a side"
     seen = [where for where, c in known.items() if c.difference.low > mark]
     others = [where for where in known if where not in seen]
     runs = [n for c in known.values() for n in (c.n, c.reference_n)]

@@ -64,11 +64,13 @@ def layers(
         if copies_input:
             kept, extra = (), 2 * in_shape.numel()
         bytes_of = {source: in_bytes, number: nbytes}
-        own = list(layer.parameters())
+        own, macs = list(layer.parameters()), 0
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            macs = out_shape.numel() * layer.weight[0].numel()  # a filter each
         rows.append(Layer(
             name, layer_kind(layer), tuple(in_shape), tuple(out_shape),
             sum(p.numel() for p in own), sum(p.numel() for p in own if p.dim() > 1),
-            _macs(layer, out_shape), in_bytes, nbytes,
+            macs, in_bytes, nbytes,
             extra + sum(bytes_of[t] for t in kept if t not in seen),
             (source, number), kept, extra, casts, copies_input, learnt))
         seen.update(kept)
@@ -86,13 +88,6 @@ def _trace(net, shape):
                     (name, layer, args[0].shape, out.shape)))
     net(torch.empty(shape, device="meta"))
     return found
-
-
-def _macs(layer, out_shape):
-    """What a layer multiplies: for each output value, one filter's weights."""
-    if isinstance(layer, (nn.Conv2d, nn.Linear)):
-        return out_shape.numel() * layer.weight[0].numel()
-    return 0
 
 
 def _is_view(layer):
@@ -135,29 +130,6 @@ def layer_kind(layer):
 def parameter_count(net):
     """All weights and biases of a network."""
     return sum(p.numel() for p in net.parameters())
-
-
-def forward_work(layer):
-    """(FLOP, bytes read and written) of a Layer's forward pass."""
-    size = layer.out_bytes // math.prod(layer.shape)
-    return 2 * layer.macs, layer.in_bytes + size * layer.parameters + layer.new
-
-
-def backward_work(layer):
-    """(FLOP, bytes read and written) of a Layer's backward pass.
-
-    The first layer is spared its input's gradient. A convolution reads its input and
-    its weights and writes the weights' gradient; a ReLU reads its output; a pool and
-    dropout read what they noted on the way.
-    """
-    size, passes = layer.out_bytes // math.prod(layer.shape), layer.passes_gradient
-    reads = layer.out_bytes + layer.extra  # first the gradient that comes in
-    if layer.parameters:
-        reads += layer.in_bytes + size * layer.parameters * passes
-    if layer.kind == "ReLU":
-        reads += layer.out_bytes
-    writes = size * layer.parameters + layer.in_bytes * passes
-    return 2 * layer.macs * (1 + passes), reads + writes
 
 
 def training_work(variant, bytes_per_value):

@@ -145,17 +145,18 @@ def _unpack(url, output, _):
 
 def _download(url):
     get = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT)
-    answered, content = threading.Event(), io.BytesIO()
 
     def knock():
         with contextlib.suppress(OSError):  # a refusal is an answer, too
             get(url, None, None, check_only=True)
-        answered.set()
 
     # Looking up a name may take minutes: it cannot be stopped, only left behind.
-    threading.Thread(target=knock, daemon=True).start()
-    if not answered.wait(TIMEOUT):
+    knocking = threading.Thread(target=knock, daemon=True)
+    knocking.start()
+    knocking.join(TIMEOUT)
+    if knocking.is_alive():
         raise TimeoutError(f"no answer within {TIMEOUT} seconds")
+    content = io.BytesIO()
     get(url, content, None)
     return content.getvalue()
 
@@ -217,8 +218,6 @@ def enlarge(images, size=224):
     _check(images)
     if not images.is_floating_point():
         raise TypeError(f"got {images.dtype} images; wanted floating point: to_float")
-    if size < 1:
-        raise ValueError(f"size must be 1 pixel or more, not {size}")
     return F.interpolate(images, size=size, mode="bilinear", align_corners=False)
 
 

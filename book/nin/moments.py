@@ -33,34 +33,37 @@ def moments(net, shape, training, optimizer_copies=0, bf16=False, device="cpu"):
     rows, parameters = layers(net, shape, 4, bf16, device), 4 * parameter_count(net)
     base = parameters * (1 + optimizer_copies * training) + 4 * math.prod(shape)
     size = {row.tensors[1]: row.out_bytes for row in rows} | {0: 0}  # images: in base
+    size |= {row.name: row.extra for row in rows}  # as a tensor with the layer's name
 
-    found, keepers, extra, copies = [], Counter(), 0, 0
+    found, keepers, copies = [], Counter(), 0
     for i, row in enumerate(rows):
         copies += 2 * row.parameters * row.casts
-        alive = {*keepers, *row.tensors, *_held(rows, i)}
-        nbytes = base + copies + extra + row.extra + sum(map(size.get, alive))
+        alive = {*keepers, *row.tensors, row.name, *_held(rows, i)}
+        nbytes = base + copies + sum(map(size.get, alive))
         found.append(Moment("forward", row.name, nbytes))
         if training:
-            keepers.update(row.kept)
-            extra += row.extra
+            keepers.update([*row.kept, row.name])
     if not training:
         return found
 
     copies, gradients = sum(2 * row.weights * row.casts for row in rows), 0
     for row in reversed(rows):
-        rest = base + copies + extra + gradients + sum(map(size.get, keepers))
+        rest = base + copies + gradients + sum(map(size.get, keepers))
         nbytes = rest + row.out_bytes + row.gradients
         found.append(Moment("backward", row.name, nbytes))
-        keepers -= Counter(row.kept)  # a tensor that an earlier layer keeps too stays
-        extra -= row.extra
+        # A tensor that an earlier layer keeps too stays.
+        keepers -= Counter([*row.kept, row.name])
         copies -= 2 * row.weights * row.casts
         if row.casts:  # its gradients are copied to float32 before the next layer
-            rest = base + copies + extra + gradients + sum(map(size.get, keepers))
+            rest = base + copies + gradients + sum(map(size.get, keepers))
             nbytes = rest + row.gradients + 4 * row.parameters
             found.append(Moment("cast", row.name, nbytes))
         gradients += 4 * row.parameters
-    update = base + gradients + _update_bytes(net, optimizer_copies, device)
-    return [*found, Moment("update", "", update)]
+    roots = 0
+    if optimizer_copies == 2:  # of Adam's second moments, all together on a GPU, else
+        largest = 4 * max(p.numel() for p in net.parameters())  # a root and a quotient
+        roots = parameters if device == "cuda" else 2 * largest  # of one at a time
+    return [*found, Moment("update", "", base + gradients + roots)]
 
 
 def _held(rows, i):
@@ -72,20 +75,9 @@ def _held(rows, i):
             for path in outer]
 
 
-def _update_bytes(net, optimizer_copies, device):
-    """What an update needs besides: the roots of Adam's second moments, or nothing."""
-    if optimizer_copies < 2:
-        return 0
-    if device == "cuda":
-        return 4 * parameter_count(net)  # of all parameters together
-    # Of one after the other: the root, and its quotient.
-    return 2 * 4 * max(p.numel() for p in net.parameters())
-
-
-def predicted_peak(net, shape, training, optimizer_copies=0, bf16=False, device="cpu"):
+def predicted_peak(*arguments, **options):
     """The most bytes alive at once in one step; arguments as of `moments`."""
-    found = moments(net, shape, training, optimizer_copies, bf16, device)
-    return peak_moment(found).nbytes
+    return peak_moment(moments(*arguments, **options)).nbytes
 
 
 def peak_moment(found, workspace=None):

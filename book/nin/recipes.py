@@ -1,13 +1,18 @@
 """What a run computes, as values that need no torch. Chapters 3, 4, 5 and 7."""
 
-import hashlib
-import json
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 
 HEADS = ("block", "3x3", "1x1", "gradual", "fc", "fc-hidden")
 INITS = ("xavier", "kaiming", "xavier, zero biases", "kaiming, torch's biases")
 SCHEDULES = ("constant", "cosine", "one-cycle")
+
+
+def _check(recipe, rules):
+    """Raise ValueError for a field that breaks its rule: (whether it holds, words)."""
+    for name, (holds, words) in rules.items():
+        if not holds:
+            raise ValueError(f"{name} must {words}, not {getattr(recipe, name)!r}")
 
 
 @dataclass(frozen=True)
@@ -31,17 +36,15 @@ class Variant:
     last_width: float = 1.0  # multiplies the last stage's channels once more
 
     def __post_init__(self):
-        if self.head not in HEADS:
-            raise ValueError(f"head must be one of {', '.join(HEADS)}, not "
-                             f"{self.head!r}")
-        if self.window not in (1, 3):
-            raise ValueError(f"window must be 1 or 3, not {self.window}")
-        if (min(self.width, self.last_width) <= 0 or self.depth < 1
-                or not 0 <= self.dropout < 1):
-            raise ValueError(f"width > 0, last_width > 0, depth ≥ 1 and 0 ≤ dropout < "
-                             f"1 are needed: {self}")
-        if min(self.num_1x1, self.head_1x1 or 0) < 0:
-            raise ValueError(f"num_1x1 ≥ 0 and head_1x1 ≥ 0 are needed: {self}")
+        _check(self, {
+            "head": (self.head in HEADS, f"be one of {', '.join(HEADS)}"),
+            "window": (self.window in (1, 3), "be 1 or 3"),
+            "width": (self.width > 0, "be above 0"),
+            "last_width": (self.last_width > 0, "be above 0"),
+            "depth": (self.depth >= 1, "be at least 1"),
+            "dropout": (0 <= self.dropout < 1, "be at least 0 and below 1"),
+            "num_1x1": (self.num_1x1 >= 0, "be at least 0"),
+            "head_1x1": ((self.head_1x1 or 0) >= 0, "be at least 0")})
 
     @property
     def side(self):
@@ -79,26 +82,19 @@ class Recipe:
     relabel: int = 0  # every garment's label is so many places on: class 9 + 1 is 0
 
     def __post_init__(self):
-        if not (self.lr > 0 and math.isfinite(self.lr)):
-            raise ValueError(f"lr must be above zero, not {self.lr}: the section uses "
-                             f"0.1")
-        if self.num_epochs < 1 or self.batch_size < 1:
-            raise ValueError(f"num_epochs and batch_size must be at least 1, not "
-                             f"{self.num_epochs} and {self.batch_size}")
-        if self.init not in INITS:
-            raise ValueError(f"init must be one of {', '.join(INITS)}, not "
-                             f"{self.init!r}")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not "
-                             f"{self.schedule!r}")
-        if self.warmup < 0:
-            raise ValueError(f"warmup must be 0 steps or more, not {self.warmup}")
-        if not 0 <= self.relabel < self.variant.num_classes:
-            raise ValueError(f"relabel must lie between 0 and "
-                             f"{self.variant.num_classes - 1}, not {self.relabel}")
-        if not (0 <= self.shift < 28 and 0 <= self.erase <= 28):
-            raise ValueError(f"shift must lie between 0 and 27 pixels and erase "
-                             f"between 0 and 28, not {self.shift} and {self.erase}")
+        classes = self.variant.num_classes
+        _check(self, {
+            "lr": (0 < self.lr < math.inf, "be above zero (the section's is 0.1)"),
+            "num_epochs": (self.num_epochs >= 1, "be at least 1"),
+            "batch_size": (self.batch_size >= 1, "be at least 1"),
+            "init": (self.init in INITS, f"be one of {', '.join(INITS)}"),
+            "schedule": (self.schedule in SCHEDULES,
+                         f"be one of {', '.join(SCHEDULES)}"),
+            "warmup": (self.warmup >= 0, "be 0 steps or more"),
+            "relabel": (0 <= self.relabel < classes,
+                        f"lie between 0 and {classes - 1}"),
+            "shift": (0 <= self.shift < 28, "lie between 0 and 27 pixels"),
+            "erase": (0 <= self.erase <= 28, "lie between 0 and 28 pixels")})
         if self.first is not None and self.first.variant != self.variant:
             raise ValueError("`first` must train the same variant: its biases are "
                              "taken over")
@@ -109,31 +105,6 @@ def change(recipe, **changes):
     names = {part.name for part in fields(Variant)} & changes.keys()
     variant = replace(recipe.variant, **{name: changes.pop(name) for name in names})
     return replace(recipe, variant=variant, **changes)
-
-
-def recipe_id(recipe):
-    """A hash of the fields that differ from the defaults, the seeds left out.
-
-    Takes a Recipe, or the dict of a recorded line; what that lacks is at its default.
-    """
-    recipe = recipe if isinstance(recipe, dict) else asdict(recipe)
-    text = json.dumps(_differing(recipe, asdict(Recipe())), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _differing(values, defaults):
-    """The items of a nested dict that are not the defaults', seeds left out."""
-    kept = {}
-    for name, value in values.items():
-        default = defaults.get(name)
-        if name == "first" and value is not None:
-            kept[name] = _differing(value, defaults)
-        elif isinstance(value, dict):
-            if inner := _differing(value, default):
-                kept[name] = inner
-        elif name != "seed" and value != default:
-            kept[name] = value
-    return kept
 
 
 SECTION = Recipe()

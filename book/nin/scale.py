@@ -115,7 +115,8 @@ def current():
     NIN_IMAGES and NIN_EPOCHS, whole numbers, cut any scale down: for a try of what is
     slow. Raises ValueError where one of the three is something else.
     """
-    name = os.environ.get("NIN_SCALE") or ("full" if _gpu() else "pocket")
+    asked = os.environ.get("NIN_SCALE")
+    name = asked or ("full" if device().type == "cuda" else "pocket")
     if name not in SCALES:
         raise ValueError(f"NIN_SCALE must be one of {', '.join(SCALES)}, not {name!r}")
     cuts = {}
@@ -140,24 +141,18 @@ def _whole(name):
     return int(text) if text else None
 
 
-def _gpu():
-    import torch  # here, so that recorded runs can be read without it
-
-    return torch.cuda.is_available()
-
-
 def device():
     """The device that training uses: the first CUDA GPU, else the CPU."""
-    import torch
+    import torch  # here, so that recorded runs can be read without it
 
-    return torch.device("cuda:0" if _gpu() else "cpu")
+    return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
 
 
 def device_name(threads=None):
     """The GPU's name, or the CPU's and its threads, by default those of torch here."""
     import torch
 
-    if _gpu():
+    if torch.cuda.is_available():
         return torch.cuda.get_device_name(0)
     threads = threads or torch.get_num_threads()
     return f"CPU ({cpu_name()}, {threads} thread{'s' if threads > 1 else ''})"

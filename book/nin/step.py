@@ -1,6 +1,7 @@
 """One optimiser step, plain or with the levers of speed. Chapters 3, 5 and 7."""
 
 import contextlib
+import copy
 import ctypes
 import functools
 import os
@@ -115,18 +116,13 @@ def keep_freed_memory(keep):
 
 def stopwatch(device):
     """A function that gives the seconds since now; on a GPU, when its work is done."""
-    if device.type != "cuda":
-        start = time.perf_counter()
-        return lambda: time.perf_counter() - start
-    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    first.record()
+    def now():
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter()
 
-    def elapsed():
-        last.record()
-        last.synchronize()
-        return first.elapsed_time(last) / 1000  # from milliseconds
-
-    return elapsed
+    start = now()
+    return lambda: now() - start
 
 
 def forward(net, images, speed=Speed()):
@@ -178,9 +174,7 @@ class Step:
 
     def state(self):
         """A copy of everything that a step changes, random numbers apart."""
-        return {"net": {name: tensor.clone()
-                        for name, tensor in self.net.state_dict().items()},
-                "momenta": [momentum.clone() for momentum in self.momenta]}
+        return copy.deepcopy({"net": self.net.state_dict(), "momenta": self.momenta})
 
     def restore(self, state):
         """Take over a state, in place: a captured step goes on reading that memory."""

@@ -37,19 +37,12 @@ class Run:
     def add(self, epoch, examined, test_seconds):
         """Keep an epoch's (entry, losses, gradients) and what the test set showed."""
         entry, losses, watched = epoch
-        self.examined.append(examined)
-        self.losses += losses
-        for kept, values in zip(self.gradients.values(), watched, strict=True):
-            kept += values
-        self.history.append({**entry, "test_acc": right(examined),
-                             "test_seconds": test_seconds})
-
-    def cut(self, steps):
-        """Drop what was kept of an epoch, of so many steps, that is not in history."""
-        n = len(self.history)
-        del self.examined[n:], self.losses[n * steps:]
-        for kept in self.gradients.values():
-            del kept[n * steps:]
+        entry |= {"test_acc": right(examined), "test_seconds": test_seconds}
+        parts = zip(self.gradients.items(), watched, strict=True)
+        vars(self).update(  # at once: an interrupted epoch is kept whole, or not
+            history=[*self.history, entry], losses=self.losses + losses,
+            gradients={name: kept + values for (name, kept), values in parts},
+            examined=[*self.examined, examined])
 
     @property
     def net(self):
@@ -146,7 +139,6 @@ def train(
         except KeyboardInterrupt:
             if not run.history:
                 raise
-            run.cut(steps)
             if state_of == len(run.history):  # else the next epoch had not begun
                 step.restore(state)
             run.interrupted = True
@@ -185,36 +177,33 @@ def minutes(recipe, images, speed=None):
     return seconds * recipe.num_epochs * math.ceil(images / n) / 60
 
 
+def one_epoch(step, train_set, recipe, lrs, generator):
+    """Take a step on every batch, each at its lr; yields what a Step returns."""
+    step.net.train()
+    parts = batches(train_set, recipe.batch_size, generator)
+    for lr, (images, labels) in zip(lrs, parts, strict=True):
+        yield step(augment(images, recipe, generator), labels, lr)
+
+
 def _train_epoch(run, train_set, lrs, generator, bar):
     """One pass over the training set; returns what `Run.add` keeps; keeps nothing."""
-    step, recipe, epoch = run.step, run.recipe, len(run.history) + 1
-    step.net.train()
-    losses, relative, correct = [], [], 0
-    parts = batches(train_set, recipe.batch_size, generator)
+    losses, relative, correct, n = [], [], 0, run.recipe.batch_size
     seconds = stopwatch(generator.device)
-    try:
-        for lr, (images, labels) in zip(lrs, parts, strict=True):
-            images = augment(images, recipe, generator)
-            loss, hits, *watched = step(images, labels, lr)
-            losses.append(loss)
-            relative.append(watched)
-            correct = correct + hits
-            bar.update()
-            if loss.device.type == "cpu":  # reading a loss would make a GPU wait
-                _check(losses, epoch, recipe)
-                rate = len(losses) * recipe.batch_size / seconds()
-                _show(bar, loss.item(), rate)
-        seconds = seconds()
-        _check(losses, epoch, recipe)
-    except Diverged as error:
-        values = torch.stack(losses).tolist()
-        run.losses += [loss for loss in values if math.isfinite(loss)]
-        error.run = run
-        raise
-    losses, n = torch.stack(losses).tolist(), recipe.batch_size
-    # The mean of all images: the last batch may be smaller.
-    total = math.fsum(losses) * n - losses[-1] * (n - len(labels))
-    entry = {"epoch": epoch, "loss": total / len(train_set),
+    for loss, hits, *watched in one_epoch(
+            run.step, train_set, run.recipe, lrs, generator):
+        losses.append(loss)
+        relative.append(watched)
+        correct = correct + hits
+        bar.update()
+        if loss.device.type == "cpu":  # reading a loss would make a GPU wait
+            _check(run, losses)
+            _show(bar, loss.item(), len(losses) * n / seconds())
+    seconds = seconds()
+    _check(run, losses)
+    losses = torch.stack(losses).tolist()
+    lacking = len(losses) * n - len(train_set)  # the last batch may be smaller
+    total = math.fsum(losses) * n - losses[-1] * lacking
+    entry = {"epoch": len(run.history) + 1, "loss": total / len(train_set),
              "train_acc": float(correct) / len(train_set), "seconds": seconds}
     return entry, losses, [torch.stack(values).tolist() for values in zip(*relative)]
 
@@ -223,10 +212,15 @@ def _show(bar, loss, rate):
     bar.set_postfix_str(f"loss {loss:.3f}, {rate:,.0f} images/s", refresh=False)
 
 
-def _check(losses, epoch, recipe):
-    """Raise Diverged, with the place, if the last loss is not finite."""
-    if not torch.isfinite(losses[-1]):
-        step = int(torch.isfinite(torch.stack(losses)).long().argmin()) + 1
-        raise Diverged(f"the loss became {losses[step - 1].item()} at step {step} of "
-                       f"epoch {epoch} with lr {recipe.lr}: use a smaller lr, or start "
-                       f"from another initialisation")
+def _check(run, losses):
+    """Raise Diverged, with the place, if the last loss of an epoch is not finite."""
+    if torch.isfinite(losses[-1]):
+        return
+    values = torch.stack(losses).tolist()
+    step = [math.isfinite(loss) for loss in values].index(False)
+    error = Diverged(f"the loss became {values[step]} at step {step + 1} of epoch "
+                     f"{len(run.history) + 1} with lr {run.recipe.lr}: use a smaller "
+                     f"lr, or start from another initialisation")
+    run.losses += filter(math.isfinite, values)
+    error.run = run
+    raise error

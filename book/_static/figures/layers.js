@@ -126,7 +126,7 @@ figures.define("layers", async (root) => {
   // The controls.
   const entry = (what) => element("input", {
     type: "number", min: 1, max: LARGEST[what], step: 1, value: good[what], inputmode: "numeric",
-    oninput: () => take(false), onchange: () => take(true),
+    oninput: () => take(),
   });
   const inputs = {size: entry("size"), batch: entry("batch")};
   const quantity = element("select", {onchange: () => draw()},
@@ -198,14 +198,11 @@ figures.define("layers", async (root) => {
     choose(Math.min(end, Math.max(0, to)));
   };
 
-  // The network for the numbers typed in; what cannot be is said only once the reader is done typing.
-  const take = (done) => {
+  // The network for the numbers typed in; what cannot be is said at once, and the last good numbers stay.
+  const take = () => {
     const wanted = Object.fromEntries(Object.entries(inputs).map(([what, box]) => [what, Number(box.value)]));
     const wrong = problem(wanted);
-    for (const [what, box] of Object.entries(inputs)) {
-      if (done || !wrong) box.setAttribute("aria-invalid", String(wrong?.what === what));
-    }
-    if (wrong && !done) return;
+    for (const [what, box] of Object.entries(inputs)) box.setAttribute("aria-invalid", String(wrong?.what === what));
     complaint = wrong?.text ?? "";
     if (!wrong) {
       Object.assign(good, wanted);
@@ -234,7 +231,7 @@ figures.define("layers", async (root) => {
     const what = quantity.value;
     const most = Math.max(...rows.map((row) => row[what]));
     rows.forEach((row, i) => {
-      const height = Math.max(2, 34 * row.n / rows[0].n), width = Math.max(2, 28 * row.channels / 384);
+      const height = Math.max(2, 34 * row.n / rows[0].n), width = 28 * Math.log2(1 + row.channels) / Math.log2(1 + 384);
       place(options[i].querySelector(".box"), 18 - width / 2, 18 - height / 2, width, height);
       const bar = row[what] ? Math.max(0.5, 20 * row[what] / most) : 0;
       place(options[i].querySelector(".bar"), 6, 58 - bar, 24, bar);
@@ -259,7 +256,7 @@ figures.define("layers", async (root) => {
       label("Batch", inputs.batch), label("Bars show", quantity)),
     list, line, element("div", {class: "fig-layers-details"}, seen, numbers),
     element("p", {class: "fig-layers-key"}, "A box is a layer's output: its height the rows, its width the "
-      + "channels; filled where the layer has weights. The bar under it is its share, the largest in full. "
+      + "channels on a logarithmic scale; filled where the layer has weights. The bar under it is its share, the largest in full. "
       + "Activations are the outputs, 4 bytes a value."));
   draw();
 });

@@ -1,9 +1,11 @@
 """The seconds of every layer, beside what this machine's arithmetic and memory allow: by torch's timer and profiler."""
 
+import math
+
 import torch
 from torch import nn
 
-from ..costs import backward_work, forward_work, layers, training_work
+from ..costs import layers, training_work
 from ..model import nin
 from ..scale import current, device
 from ..step import fastest
@@ -56,6 +58,28 @@ def bound(variant):
             "bfloat16 (TFLOP/s)": rates[torch.bfloat16] / 1e12, "type": str(best).removeprefix("torch."),
             "GFLOP an image": flops / 1e9, "MB an image": moved / 1e6,
             "images/s by arithmetic": rates[best] / flops, "images/s by memory": copied / moved}
+
+
+def forward_work(layer):
+    """(FLOP, bytes read and written) of a Layer's forward pass."""
+    size = layer.out_bytes // math.prod(layer.shape)
+    return 2 * layer.macs, layer.in_bytes + size * layer.parameters + layer.new
+
+
+def backward_work(layer):
+    """(FLOP, bytes read and written) of a Layer's backward pass.
+
+    The first layer is spared its input's gradient. A convolution reads its input and its weights and writes the
+    weights' gradient; a ReLU reads its output; a pool and dropout read what they noted on the way.
+    """
+    size, passes = layer.out_bytes // math.prod(layer.shape), layer.passes_gradient
+    reads = layer.out_bytes + layer.extra  # first the gradient that comes in
+    if layer.parameters:
+        reads += layer.in_bytes + size * layer.parameters * passes
+    if layer.kind == "ReLU":
+        reads += layer.out_bytes
+    writes = size * layer.parameters + layer.in_bytes * passes
+    return 2 * layer.macs * (1 + passes), reads + writes
 
 
 def layer_times(batch_size):

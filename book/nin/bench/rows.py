@@ -1,14 +1,16 @@
-"""What `python -m nin bench` has written, read back for chapters 3 and 6. Needs no torch."""
+"""What `python -m nin bench` has written, read back for chapter 6 and the page on speed. Needs no torch."""
 
 import json
 
 import pandas as pd
 
+from ..compare import fraction_interval, mean_interval
 from ..scale import RESULTS
 
 # The parts of a benchmark, and the minutes that each takes on a GPU: guesses.
-MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "pocket": 3, "accuracy": 3, "memory": 1.5, "layers": 1}
+MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "pocket": 3, "accuracy": 3, "growth": 2, "memory": 1.5, "layers": 1}
 PARTS = tuple(MINUTES)
+TARGET = 0.874  # the section's test accuracy
 
 
 def _rows(path):
@@ -29,22 +31,21 @@ def bench_part(path, part):
 
 
 def not_benched(*parts):
-    """What a chapter says where no file holds these parts: the command, and about how long it takes."""
+    """The command that measures some parts, and about how long it takes, in Markdown."""
     minutes = max(1, round(sum(MINUTES[part] for part in parts)))
-    return (f"**Not yet recorded.** In `book/`: `python -m nin bench --only {' '.join(parts)}`"
-            f" measures it, in about {minutes} minute{'s' * (minutes > 1)}.")
+    return (f"In `book/`, `python -m nin bench --only {' '.join(parts)}` measures it, in about {minutes} "
+            f"minute{'s' * (minutes > 1)}.")
 
 
 def benched(part, folder=RESULTS):
-    """A part's rows from a GPU's file, else a CPU's, and lines of Markdown on where they come from or what lacks."""
+    """A part's rows from a GPU's file, else a CPU's, and Markdown on where they come from or what measures them."""
     path = next(iter(bench_files(part, folder=folder)), None)
     if path is None:
-        return pd.DataFrame(), [f"On a GPU, {part}: {not_benched(part)}"]
+        return pd.DataFrame(), [f"The part *{part}* of the benchmark: {not_benched(part)}"]
     rows = bench_part(path, part)
     one = rows.iloc[0]
-    words = [f"Recorded, {part}: **{one['device']}**, torch {one['torch']}, Python {one['python']}, "
-             f"{one['measured on']}."]
-    return rows, words + [f"On a GPU, {part}: {not_benched(part)}"] * one["device"].startswith("CPU")
+    return rows, [f"Recorded, {part}: **{one['device']}**, torch {one['torch']}, Python {one['python']}, "
+                  f"{one['measured on']}."]
 
 
 def gaps(memory):
@@ -126,3 +127,22 @@ def layer_words(layers):
         "less", "In its place in the step a layer costs less than alone.")
     return [*words, f"One after the other the layers take {spent:.1f} ms; a whole step, loss and update included, "
                     f"{whole:.1f} ms, {abs(whole / spent - 1):.0%} {more}. {why}"]
+
+
+def sprint_words(rows):
+    """What sprints' rows say, in lines of Markdown: accuracy, share above the section's, seconds and their parts."""
+    rows = pd.DataFrame(rows)
+    accuracy, n = 100 * rows["accuracy"], len(rows)
+    seconds = rows["all (s)"].quantile([0.25, 0.5, 0.75]).tolist()
+    parts = ", ".join(f"{name} {rows[f'{name} (s)'].median():.2f} s" for name in ("read", "train", "evaluate"))
+    words = [f"{seconds[1]:.2f} s ({parts}); importing torch and the rest took {rows['import (s)'].median():.2f} s "
+             f"before that. Test accuracy {accuracy.mean():.2f}%."]
+    if n > 1:
+        mean = mean_interval(accuracy)
+        share = fraction_interval(int((rows["accuracy"] >= TARGET).sum()), n)
+        words = [f"Median of {n} runs: {words[0].split(' Test')[0]} Half of the runs took {seconds[0]:.2f} to "
+                 f"{seconds[2]:.2f} s.",
+                 f"Mean test accuracy {mean.mean:.2f}% (95% interval {mean.low:.2f} to {mean.high:.2f}%), lowest "
+                 f"{accuracy.min():.2f}%, highest {accuracy.max():.2f}%. {share.mean:.0%} of the runs reach "
+                 f"{100 * TARGET:.1f}% ({100 * share.low:.0f} to {100 * share.high:.0f}%)."]
+    return words

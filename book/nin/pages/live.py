@@ -1,4 +1,4 @@
-"""The network that runs live in a page: trains it, writes its weights and its still picture: python -m nin live"""
+"""The network that runs live in a page: trains it, writes its weights and its still pictures: python -m nin live"""
 
 import argparse
 import base64
@@ -18,10 +18,14 @@ from ..recipes import BEST, SOUND
 from ..scale import RESULTS, current, device_name
 from ..stem import fold, nodes
 from ..training import train
+from . import still
 
 STATIC = Path(__file__).resolve().parents[2] / "_static"
-SCRIPT, PICTURE, CAPTION = "figures/live-weights.js", "live-network.png", "live-network.txt"
+SCRIPT, CAPTION = "figures/live-weights.js", "live-network.txt"
+STILL, NOTHING = "live-still.txt", "live-nothing.txt"
 FLOATS = 600_000  # a network with more weights gets 8 bits for each: with 32, the page would exceed 6 MB
+READING = ("orange is evidence for a class, purple with a minus against it. Below each: its mean, which is the logit, "
+           "and the probability.")
 SHOWN = 2  # the class of the garment on the still picture: a pullover has sleeves
 
 
@@ -124,7 +128,7 @@ def sentence(about):
     images = "images of Fashion-MNIST" if about["data"] == "real" else "images of a sample of Fashion-MNIST"
     epochs = "1 epoch" if about["epochs"] == 1 else f"{about['epochs']} epochs"
     name = ("the last rung of the ladder in chapter 4" if about.get("recipe") == "best" else
-            "the sound recipe of the chapter before")
+            "the sound recipe of chapter 3")
     return (f"The weights were trained on {about['device']} with torch {about['torch']}, {about['date']}: {name}, "
             f"seed {about['seed']}, {epochs} over {about['training images']:,} {images} "
             f"in {about['minutes']:g} minutes, every layer before the class maps {wide}. What this page computes "
@@ -192,38 +196,49 @@ def read(text):
     return network, json.loads(text.split("about: ")[1].split(",\n")[0])
 
 
-def picture(network, split):
-    """The still picture, a matplotlib Figure, and what it shows in words: the first such garment classified right."""
-    import matplotlib.pyplot as plt
-
-    from .. import plots
-
-    plots.style()
-    candidates = split.images[split.labels == SHOWN][:100]
-    found = folded_maps(network, candidates)
-    right = (found.mean((2, 3)).argmax(1) == SHOWN).nonzero().flatten().tolist()
-    chosen = right[0] if right else 0
-    maps, image = found[chosen], candidates[chosen, 0]
+def answer(network, image):
+    """The answer to an image, uint8 (1, 1, 28, 28): class maps (k, cells, cells), logits (k,), probabilities (k,)."""
+    maps = folded_maps(network, image)[0]
     logits = maps.mean((1, 2))
-    p, order = logits.softmax(0), logits.argsort(descending=True).tolist()
-    figure, axes = plt.subplots(2, 5, figsize=(7.5, 3.7))
-    titles = [f"{name}\n{logit:+.1f} → {q:.2f}" for name, logit, q in zip(CLASSES, logits, p)]
-    shown = plots.maps(axes.flat, image.numpy(), maps.numpy(), titles, highlight={SHOWN})
-    figure.colorbar(shown, ax=axes, shrink=0.8, label="evidence (logit)")
-    return figure, (f"The ten class maps over a {CLASSES[SHOWN]} of the test set. The network's answer: "
-                    + ", ".join(f"{CLASSES[k]} {p[k]:.2f}" for k in order[:2]) + ".")
+    return maps, logits, logits.softmax(0)
+
+
+def picture(network, image, name):
+    """The class maps over an image as SVG, and the two most probable answers in words."""
+    maps, logits, p = answer(network, image)
+    first, second = p.argsort(descending=True)[:2].tolist()
+    words = f"{CLASSES[first]} {p[first]:.2f}, {CLASSES[second]} {p[second]:.2f}"
+    texts = [f"{logit:+.1f} → {q:.2f}".replace("-", "−") for logit, q in zip(logits, p)]
+    return still.drawing(name, image[0, 0], maps, CLASSES, texts, first, f"Ten class maps. {words}."), words
+
+
+def garment(network, split):
+    """The still picture's image, uint8 (1, 1, 28, 28): the first such garment that is classified right."""
+    candidates = split.images[split.labels == SHOWN][:100]
+    right = (folded_maps(network, candidates).mean((2, 3)).argmax(1) == SHOWN).nonzero().flatten().tolist()
+    return candidates[right[0] if right else 0][None]
+
+
+def nothing(network, about):
+    """What the network says of an empty picture: the hook of the front page, in Markdown."""
+    image = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+    p = answer(network, image)[2]
+    drawn, words = picture(network, image, "still-nothing")
+    return (f"**Show this network an empty picture, and it is {p.max():.0%} sure of its answer: "
+            f"{CLASSES[p.argmax()]}.** It classifies {100 * about['test accuracy']:.1f}% of "
+            f"{about['test images']:,} test images correctly. Where does it find a garment in the dark?\n\n{drawn}\n\n"
+            f"*The network's ten class maps over the empty picture: {READING} The answer: {words}.*\n")
 
 
 def write(network, about, test_set, folder=STATIC):
-    """The page's three files: weights, still picture, and the sentences that stand with it."""
-    figure, words = picture(network, test_set)
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
-    (folder / SCRIPT).write_text(script(network, about), encoding="utf-8")
-    figure.savefig(folder / PICTURE)
-    (folder / CAPTION).write_text(
-        f"![{words} On each map, orange cells are for the class and purple ones against it.]"
-        f"(_static/{PICTURE})\n\n*{words} Under each name: the map's mean, which is the logit, and the probability.*"
-        f"\n\n{cells(network)} {sentence(about)}\n", encoding="utf-8")
+    """The texts that belong to the weights, with still pictures: the live page's two, and the front page's."""
+    drawn, words = picture(network, garment(network, test_set), "still-garment")
+    (folder / STILL).write_text(
+        f"{drawn}\n\n*The class maps over a {CLASSES[SHOWN]} of the test set: {READING} The network's answer: {words}. "
+        f"With JavaScript, this place holds the network itself, on garments to pick, cover, draw or shift.*\n",
+        encoding="utf-8")
+    (folder / CAPTION).write_text(f"{cells(network)} {sentence(about)}\n", encoding="utf-8")
+    (folder / NOTHING).write_text(nothing(network, about), encoding="utf-8")
 
 
 def main(arguments=None):
@@ -233,7 +248,7 @@ def main(arguments=None):
                         help="the ladder's best, or the sound one")
     parser.add_argument("--width", type=float, help="of all layers before the class maps")
     parser.add_argument("--epochs", type=int, help="default: the recipe's own")
-    parser.add_argument("--keep", action="store_true", help="train nothing: write picture and text anew for the "
+    parser.add_argument("--keep", action="store_true", help="train nothing: write pictures and texts anew for the "
                         "weights that are there")
     parser.add_argument("--static", type=Path, default=STATIC, help="folder that the files are written to")
     options = parser.parse_args(arguments)
@@ -260,10 +275,12 @@ def main(arguments=None):
         network = layers(run.net)
         network = network if is_small(network) else rounded(network)
         about = record(run, network, test_set, options.recipe)
+        (options.static / SCRIPT).parent.mkdir(parents=True, exist_ok=True)
+        (options.static / SCRIPT).write_text(script(network, about), encoding="utf-8")
     write(network, about, test_set, options.static)
     if not options.keep:
         checkpoint.unlink()
-    print(f"{sentence(about)}\nwritten to {options.static}: {SCRIPT}, {PICTURE}, {CAPTION}")
+    print(f"{sentence(about)}\nwritten to {options.static}, with {CAPTION}, {STILL} and {NOTHING}")
 
 
 if __name__ == "__main__":

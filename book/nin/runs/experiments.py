@@ -11,10 +11,12 @@ import torch
 
 from .. import data
 from ..evaluation import examine
-from ..model import last_of_body
+from ..model import build, last_of_body
 from ..recipes import HEADS, SECTION, SOUND, change
 from ..scale import current, device
 from ..step import Step, fastest, forward
+from ..training import one_epoch
+from . import tiny
 
 WATCHED = 512  # test images, the first ones, on which class maps are looked at
 EVERY = 10  # steps between two looks
@@ -35,32 +37,26 @@ def maps_before_relu(net, images, speed):
 
 
 class _Run:
-    """A run of the section's network from its seed, step by step, in the very order in which `train` takes them."""
+    """A run of the section's network from its seed, step by step, as `train` takes them."""
 
     def __init__(self, init, seed):
         scale = current()
         self.recipe = replace(scale.fit(change(SECTION, init=init)), seed=seed)
-        sets = (data.load(train=is_train).take(n).to(device()) for is_train, n in (
-            (True, scale.train_images), (False, scale.test_images)))
-        self.train_set, self.test_set = sets
+        self.train_set = data.load(train=True).take(scale.train_images).to(device())
+        self.test_set = data.load(train=False).take(scale.test_images).to(device())
+        self.images = self.test_set.take(WATCHED).images
+        self.steps_per_epoch = -(-len(self.train_set) // self.recipe.batch_size)
         self.step = Step(self.recipe, fastest(device()), device())
         self.step.start(self.recipe)
-        self.generator = torch.Generator(device()).manual_seed(seed)
-        self.images, self.batches = self.test_set.take(WATCHED).images, iter(())
-        self.steps_per_epoch = -(-len(self.train_set) // self.recipe.batch_size)
+        lrs, generator = [self.recipe.lr] * self.steps_per_epoch, torch.Generator(device()).manual_seed(seed)
+        self.steps = (taken for _ in itertools.count()
+                      for taken in one_epoch(self.step, self.train_set, self.recipe, lrs, generator))
 
     def advance(self, steps):
-        """Take so many steps; returns their mean loss."""
-        total = 0.0
-        self.step.net.train()
+        """Take so many steps; returns their mean loss, None of none."""
         with self.step.speed.applied():
-            for _ in range(steps):
-                batch = next(self.batches, None)
-                if batch is None:
-                    self.batches = data.batches(self.train_set, self.recipe.batch_size, self.generator)
-                    batch = next(self.batches)
-                total += self.step(*batch, self.recipe.lr)[0].item()
-        return total / max(1, steps)
+            losses = [loss.item() for loss, _ in itertools.islice(self.steps, steps)]
+        return sum(losses) / len(losses) if losses else None
 
     @property
     def last(self):
@@ -82,7 +78,7 @@ def trace_maps(init, seed):
     run, rows = _Run(init, seed), {"highest": [], "bias": [], "moved": [], "hidden": [], "loss": []}
     first = run.last.weight.detach().flatten(1).clone()
     for turn in range(EPOCHS * run.steps_per_epoch // EVERY + 1):
-        loss = run.advance(EVERY) if turn else None
+        loss = run.advance(EVERY if turn else 0)
         highest, hidden = run.highest()
         moved = (run.last.weight.detach().flatten(1) - first).norm(dim=1) / first.norm(dim=1)
         for name, value in (("highest", highest), ("bias", run.last.bias.detach()), ("moved", moved),
@@ -122,9 +118,8 @@ def first_gradients(recipe, head, seeds):
     scale = current()
     base = scale.fit(change({"the section's recipe": SECTION, "a sound recipe": SOUND}[recipe], head=head))
     train_set = data.load(train=True).take(scale.train_images).to(device())
-    step = Step(base, fastest(device()), device())
-    watch = (last_of_body(step.net),)
-    step, found, losses = Step(base, step.speed, device(), watch), [], []
+    watch = (last_of_body(build(base.variant)),)
+    step, found, losses = Step(base, fastest(device()), device(), watch), [], []
     for seed in range(seeds):
         step.start(replace(base, seed=seed))
         step.net.train()
@@ -165,4 +160,7 @@ EXPERIMENTS = {
     "first-gradients": Experiment(
         "Do gradients vanish or explode at the start, whatever the head?", first_gradients,
         _cases(recipe=("the section's recipe", "a sound recipe"), head=HEADS, seeds=(100,))),
+    "tiny": Experiment(
+        "Does the network that is trained in the page behave as the larger ones do?", tiny.begin,
+        tiny.CASES),
 }

@@ -11,9 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .. import outcome
-from ..recipes import recipe_id
 from ..scale import RESULTS, SCALES
-from .studies import STUDIES
+from .studies import STUDIES, recipe_id
 
 
 def identity(line):
@@ -167,6 +166,20 @@ def not_recorded(name):
     epochs = sum(recipe.num_epochs for recipe in runs)
     return (f"**Not yet recorded.** In `book/`, `python -m nin record {name}` trains {len(runs)} networks for "
             f"{epochs:,} epochs in all: at pocket size, at half a minute an epoch, about "
+            f"{max(0.5, epochs / 120):.1f} hours of one core.")
+
+
+def coverage(*names):
+    """How many of some studies' runs are recorded at pocket size, with the commands that train them, in Markdown.
+
+    An epoch at pocket size is taken as half a minute of one core.
+    """
+    parts, epochs = [], 0
+    for name in names:
+        runs, n = [recipe for _, recipe in STUDIES[name].runs()], len(load(name))
+        parts.append(f"{n if n < len(runs) else 'all'} of {len(runs)} runs (`python -m nin record {name}`)")
+        epochs += sum(recipe.num_epochs for recipe in runs)
+    return (f"Recorded at pocket size: {', '.join(parts)}; to train all of them takes about "
             f"{max(0.5, epochs / 120):.1f} hours of one core.")
 
 

@@ -1,6 +1,8 @@
 """Which runs each chapter's comparisons rest on. Values only, fixed before the runs; needs no torch."""
 
-from dataclasses import dataclass, field, replace
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
 
 from ..recipes import LADDER, SECTION, SOUND, TOP, Recipe, Variant, change
 
@@ -43,6 +45,31 @@ class Study:
             for label, recipe in self.recipes.items():
                 if turn < len(seeds[label]):
                     yield label, replace(recipe, seed=seeds[label][turn])
+
+
+def recipe_id(recipe):
+    """A hash of the fields that differ from the defaults, the seeds left out.
+
+    Takes a Recipe, or the dict of a recorded line; what that lacks is at its default.
+    """
+    recipe = recipe if isinstance(recipe, dict) else asdict(recipe)
+    text = json.dumps(_differing(recipe, asdict(Recipe())), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _differing(values, defaults):
+    """The items of a nested dict that are not the defaults', seeds left out."""
+    kept = {}
+    for name, value in values.items():
+        default = defaults.get(name)
+        if name == "first" and value is not None:
+            kept[name] = _differing(value, defaults)
+        elif isinstance(value, dict):
+            if inner := _differing(value, default):
+                kept[name] = inner
+        elif name != "seed" and value != default:
+            kept[name] = value
+    return kept
 
 
 def _under(name, recipe, variants):

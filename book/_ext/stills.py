@@ -1,0 +1,40 @@
+"""Puts a still picture into each figure that can be touched, for readers without JavaScript.
+
+tools/take_stills.py takes the pictures, in a browser.
+"""
+
+import re
+import struct
+from pathlib import Path
+
+FIGURE = re.compile(r'(<div data-figure="([\w-]+)"(?: data-study="([\w-]+)")?[^>]*>)(.*?)(</div>)', re.DOTALL)
+FOLDER = Path(__file__).resolve().parents[1] / "_static" / "stills"
+
+
+def name(figure, study=None):
+    """The file name of a figure's picture."""
+    return f"{figure}-{study}.png" if study else f"{figure}.png"
+
+
+def with_still(found):
+    """The markup of a figure, with its picture where there is one."""
+    start, figure, study, sentence, end = found.groups()
+    path = FOLDER / name(figure, study)
+    if not path.is_file():
+        return found[0]
+    width, height = struct.unpack(">II", path.read_bytes()[16:24])
+    return (f'{start}{sentence}<noscript><p>It needs JavaScript, which is off. It looks like this:</p>'
+            f'<img src="_static/stills/{path.name}" width="{width}" height="{height}" loading="lazy" '
+            f'alt="A still picture of the figure to touch"></noscript>{end}')
+
+
+def add_stills(app, pagename, templatename, context, doctree):
+    """Add the pictures to a page's body."""
+    if "body" in context:
+        context["body"] = FIGURE.sub(with_still, context["body"])
+
+
+def setup(app):
+    """Register the extension with Sphinx."""
+    app.connect("html-page-context", add_stills)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

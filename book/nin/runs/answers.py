@@ -1,0 +1,279 @@
+"""What recorded runs answer to exercises 1, 2 and 4, in Markdown that is true at any number of runs. Needs no torch."""
+
+import math
+from typing import NamedTuple
+
+from ..recipes import TOP
+from . import read
+
+SECTIONS, SOUNDS = "the section's recipe", "a sound recipe"
+EXERCISE_2 = {SECTIONS: ("exercise-2-one-by-one",), SOUNDS: ("exercise-2-sound", "exercise-2-more")}
+EXERCISE_4 = {SOUNDS: ("exercise-4-one-step",), SECTIONS: ("exercise-4-section",)}
+# The comparisons that were named before their runs: {exercise: [(recipe, label, reference)]}; all others explore.
+PRIMARY = {
+    2: [(SOUNDS, "one 1×1", "two 1×1s"), (SECTIONS, "one 1×1", "two 1×1s")],
+    4: [(SOUNDS, "gradual", "one-step 3×3"), (SOUNDS, "NiN block", "one-step 3×3"),
+        (SOUNDS, "fully connected", "NiN block")]}
+RUNS_DECIDE = "the runs of this chapter decide that"
+
+
+def under(studies, recipe, scale="pocket"):
+    """The runs of some studies under a recipe, labelled without the recipe's name."""
+    return [{**run, "label": run["label"].removesuffix(f", {recipe}")}
+            for name in studies[recipe] for run in read.load(name, scale)]
+
+
+class Compared(NamedTuple):
+    """Two groups of runs: clean runs of all (k, n), the p-value of their shares, and the accuracies' contrast or None.
+
+    The contrast is that of the clean runs' test accuracies, in points, from eight clean runs a side on.
+    """
+
+    clean: tuple
+    reference: tuple
+    p: float
+    accuracy: object
+
+    def seen(self):
+        """What differs at 5%, in words: shares of clean runs, accuracies of these, both, or nothing."""
+        found = []
+        if self.p < 0.05:
+            more = self.clean[0] / self.clean[1] > self.reference[0] / self.reference[1]
+            found.append(f"{'more' if more else 'fewer'} runs end clean")
+        if self.accuracy and self.accuracy.difference.detected:
+            mean = self.accuracy.difference.mean
+            found.append(f"clean runs are {abs(mean):.2f} points {'better' if mean > 0 else 'worse'}")
+        return " and ".join(found) or "no difference is seen"
+
+    def figures(self):
+        """The figures behind it: counts and p, then the difference of the accuracies with its interval."""
+        text = (f"{self.clean[0]} of {self.clean[1]} runs clean against {self.reference[0]} of {self.reference[1]}, "
+                f"p = {self.p:.2g}; ")
+        if self.accuracy is None:
+            return text + "accuracies are compared from eight clean runs a side on"
+        mean, low, high, _ = self.accuracy.difference
+        return text + f"accuracy of these {mean:+.2f} points [{low:+.2f}, {high:+.2f}]"
+
+    def words(self):
+        """Both in one clause."""
+        return f"**{self.seen()}** ({self.figures()})"
+
+
+def accuracy(run):
+    """A run's test accuracy in %, or None."""
+    return None if run["test_acc"] is None else 100 * run["test_acc"]
+
+
+def compared(runs, label, reference):
+    """A label's runs `Compared` with the reference's; None where one of them has no run."""
+    from ..compare import contrast, fisher, mcnemar
+
+    groups = read.by_label(runs)
+    if not (label in groups and reference in groups):
+        return None
+    counts = [(sum(run["outcome"] == "clean" for run in group), len(group))
+              for group in (groups[label], groups[reference])]
+    if read.share_weights(groups[label][0], groups[reference][0]):
+        p = mcnemar(read.paired(runs, reference, label))
+    else:
+        p = fisher(*counts)
+    return Compared(*counts, p, contrast(groups, label, reference, accuracy))
+
+
+def _list(words):
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def options(answers):
+    """A prediction's options, each folded over its answer, in Markdown and HTML, from {option: answer}."""
+    parts = [f"<details><summary>{option}</summary>\n\n{answer}\n\n</details>" for option, answer in answers.items()]
+    return '<div class="options">\n\n' + "\n".join(parts) + "\n</div>"
+
+
+def decided(found, meanings):
+    """{option: answer} of a prediction on two groups from `meanings`, {option: (when, what it would mean)}.
+
+    `when` takes the difference in accuracy; the one that holds is right. Where `found` is None, or has too few clean
+    runs for accuracies, no option is called right.
+    """
+    if found is None or found.accuracy is None:
+        state = f" So far: {found.figures()}." if found else ""
+        return {option: f"{meaning}{state}" for option, (_, meaning) in meanings.items()}
+    difference, n = found.accuracy.difference, found.accuracy
+    text = (f"{difference.mean:+.2f} points [{difference.low:+.2f}, {difference.high:+.2f}], "
+            f"{n.n} against {n.reference_n} clean runs.")
+    return {option: f"**Yes.** {text} {meaning}" if when(difference) else f"**No.** {text}"
+            for option, (when, meaning) in meanings.items()}
+
+
+def primary(exercise, studies):
+    """Lines on the comparisons named before the runs: both tests of each, by Holm over all of them, in Markdown.
+
+    A comparison without runs, or accuracies of fewer than eight clean runs a side, counts as a test with p = 1.
+    """
+    from ..compare import holm
+
+    runs = {recipe: under(studies, recipe) for recipe in studies}
+    found = {contrast: compared(runs[contrast[0]], *contrast[1:]) for contrast in PRIMARY[exercise]}
+    ps = {}
+    for contrast, result in found.items():
+        ps[contrast, "share"] = result.p if result else 1.0
+        ps[contrast, "accuracy"] = result.accuracy.difference.p if result and result.accuracy else 1.0
+    adjusted, lines = holm(ps), []
+    for (recipe, label, reference), result in found.items():
+        name = f"{label} against {reference}, {recipe}"
+        if result is None:
+            lines.append(f"- {name}: {RUNS_DECIDE}.")
+            continue
+        tests = {"share of clean runs": "share", **({"their accuracy": "accuracy"} if result.accuracy else {})}
+        values = {words: adjusted[(recipe, label, reference), test] for words, test in tests.items()}
+        seen = [words for words, p in values.items() if p < 0.05]
+        lines.append(f"- {name}: {result.figures()}. By Holm over all {len(ps)} tests p is "
+                     + ", ".join(f"{p:.2g} ({words})" for words, p in values.items())
+                     + f": **{'a difference in ' + _list(seen) if seen else 'no difference'} is established**.")
+    return lines
+
+
+def exercise_2():
+    """The short answer's recorded part: what removing 1×1s and adding one does, and what of it is the head's."""
+    names = {"one 1×1": ("with one 1×1 in place of two", "removing one"), "no 1×1": ("with none", "removing both"),
+             "three 1×1s": ("with three", "a third")}
+    recipes = {SECTIONS: "the section's recipe, which may not start", SOUNDS: "a recipe that starts"}
+    lines, missing = [], []
+    for recipe, title in recipes.items():
+        runs, clauses, absent = under(EXERCISE_2, recipe), [], []
+        for label in list(names)[:3 if recipe == SOUNDS else 2]:
+            words, short = names[label]
+            if found := compared(runs, label, "two 1×1s"):
+                clauses.append(f"{words}, {found.words()}")
+            else:
+                absent.append(short)
+        if clauses:
+            lines.append(f"- **Under {title}**: {'; '.join(clauses)}.")
+        if absent:
+            missing.append(f"{_list(absent)} under {title.split(',')[0]}")
+    runs, parts = under(EXERCISE_2, SECTIONS), {"in the head alone": "two, head one", "in the body alone":
+                                                "one, head two"}
+    known = {part: found for part, label in parts.items() if (found := compared(runs, label, "two 1×1s"))}
+    if known:
+        lines.append("- **The head's part**, under the section's recipe: with one 1×1 less "
+                     + "; ".join(f"{part}, {found.words()}" for part, found in known.items()) + ".")
+    if not lines:
+        return [f"- What removing one of them, removing both or adding a third does, under a recipe that may not start "
+                f"and under one that does, and how much of it is the head's: {RUNS_DECIDE}."]
+    missing += [f"removing one {part}" for part in parts if part not in known]
+    return lines + ([f"- The runs of this chapter decide the rest: {'; '.join(missing)}."] if missing else [])
+
+
+def gap(run):
+    """Points from training images, seen again after training, to test images."""
+    if run.get("seen_acc") is not None and run["test_acc"] is not None:
+        return 100 * (run["seen_acc"] - run["test_acc"])
+
+
+def last_loss(run):
+    """The mean training loss of the last epoch."""
+    return run["history"][-1]["loss"] if run["history"] else None
+
+
+def information_lost(run):
+    """Points from the probe on the channels' means to the better reading after: its own, or the network's."""
+    if found := run.get("readable"):
+        return 100 * (found["before, means"] - max(found["after, means"], run["test_acc"]))
+
+
+def least_gradient(run):
+    """The least of a run's relative gradients, as log10."""
+    return math.log10(max(min(run["gradient"]), 1e-12)) if run.get("gradient") else None
+
+
+def largest_gradient(run):
+    """The largest of them, as log10."""
+    return math.log10(max(max(run["gradient"]), 1e-12)) if run.get("gradient") else None
+
+
+def _error(run):
+    return None if run["test_acc"] is None else 100 - 100 * run["test_acc"]
+
+
+def _shrunk(run):
+    least = least_gradient(run)
+    return None if least is None else -least
+
+
+POINTS, NATS = "{:.2f} points".format, "{:.3f} nats".format
+# {fear: (what grows if it comes true, its unit in words, the mark that it must pass)}, in the notes' order.
+FEARS = {
+    "loses information": (information_lost, POINTS, 0),
+    "overfits": (gap, POINTS, 0),
+    "limits what is learnt": (last_loss, NATS, 0),
+    "breaks the fusion of features": (_error, POINTS, 0),
+    "makes gradients vanish": (_shrunk, lambda size: f"a factor of {10**size:.1f}", 1),
+    "makes gradients explode": (largest_gradient, lambda size: f"a factor of {10**size:.1f}", 1)}
+
+
+def fears():
+    """{fear: {comparison: Contrast or None}}: the one-step 3×3 against the block and the gradual head."""
+    from ..compare import contrast
+
+    one, few = "one-step 3×3", read.by_label(read.load("exercise-4-overfitting"))
+    groups = {recipe: read.by_label(under(EXERCISE_4, recipe)) for recipe in EXERCISE_4}
+    found = {}
+    for fear, (measure, _, _) in FEARS.items():
+        found[fear] = {f"against {head}, {recipe}": contrast(groups[recipe], one, head, measure)
+                       for recipe in EXERCISE_4 for head in ("NiN block", "gradual")}
+        for end in ("", ", no dropout") if fear == "overfits" else ():
+            found[fear][f"against NiN block, 6,000 images{end}"] = contrast(
+                few, f"{one}{end}", f"NiN block{end}", measure)
+    return found
+
+
+def judged():
+    """{fear: the verdict on it, in Markdown}."""
+    from ..compare import judge
+
+    return {fear: judge(found, *FEARS[fear][1:]) for fear, found in fears().items()}
+
+
+def exercise_4():
+    """The short answer's recorded part: which of the notes' five fears is seen, not seen, or depends on what."""
+    verdicts = judged()
+    known = {fear: text for fear, text in verdicts.items() if not text.startswith("**open**")}
+    lines = [f"- One step {fear}: {text}." for fear, text in known.items()]
+    if len(known) < len(verdicts):
+        rest = [fear for fear in verdicts if fear not in known]
+        which = "any of the notes' five fears comes true" if not known else f"one step {' or '.join(rest)}"
+        lines.append(f"- Whether {which}: {RUNS_DECIDE}.")
+    return lines
+
+
+def exercise_1():
+    """The short answer's recorded part: half the rate, twice the epochs, kept biases, and the ladder's top."""
+    from ..compare import mean_interval
+
+    runs = [{**run, "label": f"lr {lr}"} for study, lr in (("training", 0.1), ("training-rate", 0.05))
+            for run in read.load(study) if run["label"] == f"the section, lr {lr}"]
+    runs += [{**run, "label": run["label"].replace("lr 0.05, ", "")} for run in read.load("exercise-1-notes")]
+    lines, waiting = [], []
+    for label, reference, words, missing in (
+            ("lr 0.05", "lr 0.1", "Half the rate, in ten epochs", "half the rate alone"),
+            ("20 epochs", "lr 0.1", "The notes' answer, half the rate and twice the epochs, from a fresh network",
+             "the notes' answer from a fresh network"),
+            ("20 epochs, biases kept", "20 epochs", "The notes' answer as their code runs it, with the biases of a "
+             "network already trained, against a fresh network", "keeping the biases")):
+        if found := compared(runs, label, reference):
+            lines.append(f"- {words}: {found.words()}.")
+        else:
+            waiting.append(missing)
+    if waiting:
+        lines.append(f"- What {_list(waiting)} {'do' if len(waiting) > 1 else 'does'}: {RUNS_DECIDE}.")
+    top = [run for run in read.load("exercise-1-tuning") if run["label"] == TOP]
+    clean = [run["test_acc"] for run in top if run["outcome"] == "clean"]
+    if clean:
+        mean = mean_interval(clean)
+        spread = f" [{mean.low:.4f}, {mean.high:.4f}]" if mean.n > 1 else ""
+        lines.append(f"- The ladder of this chapter ends at {top[0]['parameters']:,} parameters and a mean test "
+                     f"accuracy of **{mean.mean:.4f}**{spread}, {mean.n} of {len(top)} runs clean.")
+    else:
+        lines.append(f"- How high the ladder of this chapter ends: {RUNS_DECIDE}.")
+    return lines

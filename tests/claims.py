@@ -1,0 +1,15 @@
+"""What the claims of all pages share: measures of recorded runs by label."""
+
+from nin.compare import LEAST
+
+
+def ends(runs, label, measure):
+    """A measure of every run of a label that has it."""
+    return [value for run in runs if run["label"] == label and (value := measure(run)) is not None]
+
+
+def accuracies(runs, label):
+    """The test accuracies of a label's clean runs."""
+    found = ends([run for run in runs if run["outcome"] == "clean"], label, lambda run: run["test_acc"])
+    assert len(found) >= LEAST, f"{label}: accuracies are compared from {LEAST} clean runs on"
+    return found

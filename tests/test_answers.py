@@ -1,0 +1,151 @@
+"""The short answers, from made-up lines: none, few, all of them, and with two groups exchanged."""
+
+import random
+
+import pytest
+
+from made_up import run_of
+from nin.runs import answers, read
+from nin.runs.studies import STUDIES
+
+TWO, SOUND, MORE = ("exercise-2-one-by-one", "exercise-2-sound", "exercise-2-more")
+FOUR = ("exercise-4-one-step", "exercise-4-section")
+BOTH_RECIPES = {TWO: answers.SECTIONS, SOUND: answers.SOUNDS, MORE: answers.SOUNDS, FOUR[0]: answers.SOUNDS,
+                FOUR[1]: answers.SECTIONS}
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """Makes the lines that it is given those that are recorded."""
+    return lambda lines: monkeypatch.setattr(read, "lines", lambda folder: lines)
+
+
+def lines(n, better=None, by=0.01, collapsed=None, studies=(TWO, SOUND, MORE), **how):
+    """At most n seeds of each recipe: `better` names the head or block that is so much better, `collapsed` fails."""
+    made, known = [], set()
+    for study in studies:
+        for label in STUDIES[study].recipes:
+            name = label.removesuffix(f", {BOTH_RECIPES.get(study)}")
+            if (known_as := (str(STUDIES[study].recipes[label]))) in known:
+                continue  # the same run in two studies
+            known.add(known_as)
+            for seed in list(STUDIES[study].seeds_for(label))[:n]:
+                noise = random.Random(f"{label}, {seed}").gauss(0, 0.003)
+                made.append(run_of(study, label, seed, accuracy=0.88 + noise + by * (name == better),
+                                   collapsed=name == collapsed and seed % 4 > 0, **how))
+    return made
+
+
+@pytest.mark.parametrize("answer", [answers.exercise_1, answers.exercise_2, answers.exercise_4])
+def test_without_runs_it_says_in_a_clause_what_they_decide(recorded, answer):
+    recorded([])
+    text = "\n".join(answer())
+    assert "the runs of this chapter decide that" in text and "recorded" not in text and "nan" not in text
+    assert all(line.startswith("- ") and line.endswith(".") for line in answer())
+
+
+def test_five_runs_a_side_are_counted_and_their_accuracies_left(recorded):
+    recorded(lines(5, better="one 1×1"))
+    section, sound, head = answers.exercise_2()
+    assert "**Under the section's recipe, which may not start**: with one 1×1 in place of two, **no difference is "\
+        "seen** (5 of 5 runs clean against 5 of 5, p = 1; accuracies are compared from eight clean runs a side on)" \
+        in section
+    assert "with three, **no difference" in sound and "with three" not in section
+    assert "in the head alone" in head and "in the body alone" in head
+
+
+def test_what_is_missing_is_named(recorded):
+    recorded([line for line in lines(5) if not line["label"].startswith(("no 1×1", "two, head one"))])
+    found = answers.exercise_2()
+    assert "with none" not in "\n".join(found[:-1]) and "in the head alone" not in "\n".join(found[:-1])
+    assert found[-1] == ("- The runs of this chapter decide the rest: removing both under the section's recipe; "
+                         "removing both under a recipe that starts; removing one in the head alone.")
+
+
+def test_the_answer_turns_when_one_and_two_are_exchanged(recorded):
+    recorded(lines(20, better="two 1×1s"))
+    for line in answers.exercise_2()[:2]:
+        assert "with one 1×1 in place of two, **clean runs are 1.0" in line and "worse** (20 of 20" in line
+    recorded(lines(20, better="one 1×1"))
+    for line in answers.exercise_2()[:2]:
+        assert "with one 1×1 in place of two, **clean runs are " in line and "better** (20 of 20" in line
+        assert "with none, **no difference is seen** (10 of 10" in line
+
+
+def test_shares_are_told_apart_and_turn_too(recorded):
+    recorded(lines(20, collapsed="one 1×1"))
+    section, _, _ = answers.exercise_2()
+    assert "**fewer runs end clean** (5 of 20 runs clean against 20 of 20, p = " in section
+    recorded(lines(20, collapsed="two 1×1s"))
+    section, _, head = answers.exercise_2()
+    assert "**more runs end clean** (20 of 20 runs clean against 5 of 20, p = " in section
+    assert head.count("**more runs end clean** (10 of 10") == 2
+
+
+def test_holm_covers_both_tests_of_each_named_comparison(recorded):
+    recorded([])
+    assert answers.primary(2, answers.EXERCISE_2) == [
+        "- one 1×1 against two 1×1s, a sound recipe: the runs of this chapter decide that.",
+        "- one 1×1 against two 1×1s, the section's recipe: the runs of this chapter decide that."]
+    assert len(answers.primary(4, answers.EXERCISE_4)) == 3
+    recorded(lines(20, better="two 1×1s"))
+    for line in answers.primary(2, answers.EXERCISE_2):
+        assert "By Holm over all 4 tests p is 1 (share of clean runs), " in line
+        assert line.endswith("**a difference in their accuracy is established**.")
+    recorded(lines(20))
+    assert all(line.endswith("**no difference is established**.")
+               for line in answers.primary(2, answers.EXERCISE_2))
+
+
+def test_a_missing_comparison_counts_as_a_test(recorded):
+    """Under one recipe alone, the p of a share is multiplied by four, not by two."""
+    recorded(lines(10, collapsed="one 1×1", studies=(TWO,)))
+    runs = answers.under(answers.EXERCISE_2, answers.SECTIONS)
+    p = answers.compared(runs, "one 1×1", "two 1×1s").p
+    assert f"p is {4 * p:.2g} (share of clean runs)" in answers.primary(2, answers.EXERCISE_2)[1]
+
+
+def test_exercise_4_lists_what_is_seen_and_what_is_left_to_the_runs(recorded):
+    recorded(lines(10, better="gradual", studies=FOUR))
+    found = answers.exercise_4()
+    assert any(line.startswith("- One step breaks the fusion of features: **depends on** the comparison: seen against "
+                               "gradual") for line in found)
+    assert found[-1] == ("- Whether one step loses information or makes gradients vanish or makes gradients explode: "
+                         "the runs of this chapter decide that.")
+    recorded(lines(10, better="one-step 3×3", studies=FOUR))
+    assert any(line.startswith("- One step breaks the fusion of features: **not seen**, the contrary holds")
+               for line in answers.exercise_4())
+
+
+def test_exercise_1_turns_when_the_rates_are_exchanged(recorded):
+    studies = ("training", "training-rate")
+    recorded(lines(10, better="the section, lr 0.05", studies=studies))
+    assert "better**" in answers.exercise_1()[0] and "Half the rate, in ten epochs" in answers.exercise_1()[0]
+    recorded(lines(10, better="the section, lr 0.1", studies=studies))
+    assert "worse**" in answers.exercise_1()[0]
+
+
+def test_the_ladders_top_is_a_mean_over_its_clean_runs(recorded):
+    recorded([run_of("exercise-1-tuning", answers.TOP, seed, accuracy=0.93 + seed / 1000) for seed in (10, 11, 12)])
+    assert "a mean test accuracy of **0.9410** [0.9385, 0.9435], 3 of 3 runs clean." in answers.exercise_1()[-1]
+
+
+def test_options_are_called_right_by_the_interval_alone(recorded):
+    meanings = {"worse": (lambda d: d.high < 0, "Depth counts."), "better": (lambda d: d.low > 0, "Depth costs."),
+                "no difference": (lambda d: not d.detected, "Not seen.")}
+
+    def right():
+        found = answers.compared(answers.under(answers.EXERCISE_2, answers.SOUNDS), "one 1×1", "two 1×1s")
+        return {option: answer for option, answer in answers.decided(found, meanings).items()
+                if answer.startswith("**Yes.**")}
+
+    recorded([])
+    assert right() == {}
+    recorded(lines(5))
+    assert right() == {} and "So far: 5 of 5" in answers.decided(answers.compared(
+        answers.under(answers.EXERCISE_2, answers.SOUNDS), "one 1×1", "two 1×1s"), meanings)["worse"]
+    for better, option in (("two 1×1s", "worse"), ("one 1×1", "better"), (None, "no difference")):
+        recorded(lines(20, better=better))
+        assert list(right()) == [option] and "20 against 20 clean runs" in right()[option]
+    assert answers.options({"a": "b"}) == (
+        '<div class="options">\n\n<details><summary>a</summary>\n\nb\n\n</details>\n</div>')
