@@ -84,14 +84,21 @@ def test_styles_load_nothing_from_elsewhere():
     assert [path.name for path in styles if "url(http" in path.read_text(encoding="utf-8").replace('"', "")] == []
 
 
+def test_every_rule_of_our_styles_is_closed():
+    """A browser takes what follows an open rule for a part of it, and says nothing."""
+    ours = list((notebooks.BOOK / "_static").rglob("*.css"))
+    assert len(ours) > 5
+    assert [path.name for path in ours if path.read_text("utf-8").count("{") != path.read_text("utf-8").count("}")] == []
+
+
 def test_only_the_needed_mathjax_is_shipped():
     size = sum(path.stat().st_size for path in (HTML / "_static" / "mathjax").rglob("*") if path.is_file())
     assert 1e6 < size < 4e6
 
 
 # The longest line of each box of code that is wider than its box.
-CUT = """() => [...document.querySelectorAll(".cell_input pre,
-    .cell_output pre, details.module pre, div.literal-block pre")]
+CUT = """() => [...document.querySelectorAll(`.cell_input pre,
+    .cell_output pre, details.module pre, div.literal-block pre`)]
   .filter(box => box.scrollWidth > box.clientWidth)
   .map(box => box.textContent.split("\\n").sort((a, b) => b.length - a.length)[0])"""
 

@@ -16,6 +16,7 @@ from nin.runs.experiments import (
     maps_before_relu,
     trace_maps,
 )
+from nin.runs.studies import STUDIES
 from nin.scale import SCALES
 from nin.step import Speed, Step
 from nin.training import train
@@ -25,6 +26,11 @@ from nin.training import train
 def small(monkeypatch):
     """Enough steps to see something, at the smoke scale's size."""
     monkeypatch.setattr(experiments, "EVERY", 2)
+
+
+def test_no_experiment_has_a_studys_name():
+    """The command `record NAME` would not know which of them is meant."""
+    assert not set(EXPERIMENTS) & set(STUDIES)
 
 
 def a_step():

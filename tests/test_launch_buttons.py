@@ -69,7 +69,8 @@ def test_built_page(tmp_path, url):
     pages = [path.name for path in notebooks.BOOK.glob("*.md")]
     for name in (*pages, "references.bib"):
         (source / name).write_bytes((notebooks.BOOK / name).read_bytes())
-    shutil.copytree(notebooks.BOOK / "nin", source / "nin")
+    for folder in ("nin", "sample", "results"):
+        shutil.copytree(notebooks.BOOK / folder, source / folder)
     environment = {**os.environ, "NIN_REPOSITORY_URL": url, "NIN_COLAB_BRANCH": "colab"}
     tool = [sys.executable, notebooks.ROOT / "tools" / "build.py", "--source", source, "--output", tmp_path]
     done = subprocess.run(tool, env=environment, capture_output=True, text=True, timeout=120)

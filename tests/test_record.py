@@ -30,19 +30,19 @@ def study(monkeypatch):
     monkeypatch.setenv("NIN_SCALE", "smoke")
     monkeypatch.setattr(record.os, "cpu_count", lambda: 1)  # as many threads as the other tests
 
-    def put(recipes, seeds=range(2), name="tiny", **rest):
+    def put(recipes, seeds=range(2), name="made-up", **rest):
         monkeypatch.setitem(studies.STUDIES, name, studies.Study("?", "nothing", recipes, seeds, **rest))
 
     put({"small": TINY, "small, Xavier": replace(change(SECTION, width=0.25), lr=0.01)})
     return put
 
 
-def go(folder, name="tiny", **rest):
+def go(folder, name="made-up", **rest):
     """Record in this process; returns how many lines were added."""
     return record.record(name, folder=folder, jobs=1, kept=folder / "kept", **rest)
 
 
-def lines(folder, name="tiny"):
+def lines(folder, name="made-up"):
     return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text("utf-8").splitlines()]
 
 
@@ -59,8 +59,8 @@ def test_records_what_is_missing_and_nothing_twice(study, tmp_path):
             assert all(len(shown[f"logit_{name}"]) == 10 for name in ("mean", "std", "min", "max"))
         right = sum(row[k] for k, row in enumerate(run["history"][-1]["confusion"]))
         assert run["history"][-1]["test_acc"] == pytest.approx(right / 48, abs=1e-6)
-    assert read.load("tiny", "pocket", tmp_path) == []  # a smoke run is never shown as a result
-    assert len(read.load("tiny", "smoke", tmp_path)) == 4
+    assert read.load("made-up", "pocket", tmp_path) == []  # a smoke run is never shown as a result
+    assert len(read.load("made-up", "smoke", tmp_path)) == 4
 
 
 def test_the_weights_of_every_run_are_kept_and_its_checkpoint_goes(study, tmp_path, monkeypatch):
@@ -80,14 +80,14 @@ def test_a_label_may_change_and_loses_nothing(study, tmp_path):
     go(tmp_path)
     study({"renamed": TINY, "small, Xavier": replace(change(SECTION, width=0.25), lr=0.01)})
     assert go(tmp_path) == 0
-    assert {run["label"] for run in read.load("tiny", "smoke", tmp_path)} == {"renamed", "small, Xavier"}
+    assert {run["label"] for run in read.load("made-up", "smoke", tmp_path)} == {"renamed", "small, Xavier"}
 
 
 def test_a_changed_recipe_is_recorded_anew_and_not_pooled(study, tmp_path):
     go(tmp_path)
     study({"small": replace(TINY, lr=0.01)})
-    assert read.load("tiny", "smoke", tmp_path) == [] and go(tmp_path) == 2
-    assert {run["recipe"]["lr"] for run in read.load("tiny", "smoke", tmp_path)} == {0.01}
+    assert read.load("made-up", "smoke", tmp_path) == [] and go(tmp_path) == 2
+    assert {run["recipe"]["lr"] for run in read.load("made-up", "smoke", tmp_path)} == {0.01}
 
 
 def test_a_run_that_two_studies_need_is_recorded_once(study, tmp_path):
@@ -100,10 +100,10 @@ def test_results_of_two_machines_are_merged_by_concatenation(study, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     go(here, seeds=range(1))
     go(there, seeds=range(2))  # one seed is the other machine's as well
-    both = (here / "tiny.jsonl").read_text("utf-8") + (there / "tiny.jsonl").read_text("utf-8")
-    (here / "tiny.jsonl").write_text(both, encoding="utf-8")
+    both = (here / "made-up.jsonl").read_text("utf-8") + (there / "made-up.jsonl").read_text("utf-8")
+    (here / "made-up.jsonl").write_text(both, encoding="utf-8")
     with pytest.warns(UserWarning, match="an earlier line holds the same run: small"):
-        assert len(read.load("tiny", "smoke", here)) == 4
+        assert len(read.load("made-up", "smoke", here)) == 4
     with pytest.warns(UserWarning):
         assert go(here) == 0
 
@@ -117,7 +117,7 @@ def test_a_longer_run_takes_the_shorter_ones_place(study, tmp_path, monkeypatch)
           range(1), "longer")
     assert go(tmp_path) == 2 and [len(run["history"]) for run in lines(tmp_path)] == [4, 2]
     assert go(tmp_path, "longer") == 1  # one-cycle's four epochs are another course
-    cut = read.load("tiny", "smoke", tmp_path)[0]
+    cut = read.load("made-up", "smoke", tmp_path)[0]
     assert len(cut["history"]) == 2 and cut["recipe"]["num_epochs"] == 2
     alone = training.train(SCALES["smoke"].fit(short), *record._sets(False, (48, 48)), progress=False)
     assert [epoch["loss"] for epoch in cut["history"]] == pytest.approx([e["loss"] for e in alone.history], abs=1e-5)
@@ -152,25 +152,25 @@ def test_held_out_images_leave_the_test_set_alone(study, tmp_path):
     assert not any((whole[1].images == image).flatten(1).all(1).any() for image in held_out.images[:10])
     assert not any((train_set.images == image).flatten(1).all(1).any() for image in held_out.images[:10])
     go(tmp_path)
-    assert len(read.load("tiny", "smoke", tmp_path)) == 1
+    assert len(read.load("made-up", "smoke", tmp_path)) == 1
 
 
 def test_a_diverged_run_is_a_result_with_its_course(study, tmp_path):
     study({"bad": replace(TINY, lr=1e20, schedule="constant")}, range(1))
     assert go(tmp_path) == 1 and go(tmp_path) == 0
-    run, = read.load("tiny", "smoke", tmp_path)
+    run, = read.load("made-up", "smoke", tmp_path)
     assert run["outcome"] == "diverged" and run["history"] == [] and run["losses"] and "step" in run["diverged"]
     assert run["test_acc"] is None
 
 
 def test_a_line_cut_short_is_reported_and_recorded_anew(study, tmp_path):
     go(tmp_path, seeds=range(1))
-    path = tmp_path / "tiny.jsonl"
+    path = tmp_path / "made-up.jsonl"
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.warns(UserWarning, match="tiny.jsonl, line 2 is not a whole record"):
+    with pytest.warns(UserWarning, match="made-up.jsonl, line 2 is not a whole record"):
         assert go(tmp_path, seeds=range(1)) == 1
     with pytest.warns(UserWarning, match="line 2"):
-        assert len(read.load("tiny", "smoke", tmp_path)) == 2
+        assert len(read.load("made-up", "smoke", tmp_path)) == 2
 
 
 def test_a_run_goes_on_from_its_last_epoch(study, tmp_path, monkeypatch):
@@ -193,7 +193,7 @@ def test_a_run_goes_on_from_its_last_epoch(study, tmp_path, monkeypatch):
 def test_a_run_that_was_written_but_not_cleared_is_cleared(study, tmp_path):
     """The end may come between the line and the checkpoint's removal."""
     go(tmp_path)
-    done = record.missing(studies.STUDIES["tiny"], SCALES["smoke"], [], speed=record.fastest(),
+    done = record.missing(studies.STUDIES["made-up"], SCALES["smoke"], [], speed=record.fastest(),
                           kept=tmp_path / "kept", threads=1, parent=None)
     left = tmp_path / "kept" / f"{done[0].name}.part"
     left.write_bytes(b"half")
@@ -211,22 +211,22 @@ def test_a_run_in_other_hands_is_left_to_them(tmp_path):
 def test_the_bar_says_what_is_left_and_what_came_last(study, tmp_path, capsys):
     go(tmp_path)
     said = capsys.readouterr().err
-    assert "tiny: 0/4 runs" in said and "tiny: 4/4 runs" in said and " to go, last: " in said
+    assert "made-up: 0/4 runs" in said and "made-up: 4/4 runs" in said and " to go, last: " in said
     assert "last: small, Xavier, seed 1: 0." in said
     go(tmp_path)
-    assert "tiny: nothing to record" in capsys.readouterr().err
+    assert "made-up: nothing to record" in capsys.readouterr().err
 
 
 def test_minutes_go_by_macs_and_epochs(study):
     big = change(SECTION, width=2.0)
     how = {"speed": record.fastest(), "kept": Path("."), "threads": 1, "parent": None}
     study({"one": replace(SECTION, lr=0.03), "big": replace(big, num_epochs=5)}, range(1))
-    jobs = record.missing(studies.STUDIES["tiny"], SCALES["pocket"], [], **how)
+    jobs = record.missing(studies.STUDIES["made-up"], SCALES["pocket"], [], **how)
     pocket = [SCALES["pocket"].variant(recipe.variant) for recipe in (SECTION, big)]
     assert jobs[1].work / jobs[0].work == pytest.approx(record.macs(pocket[1]) / record.macs(pocket[0]) / 2)
     assert record.macs(pocket[0]) == pytest.approx(14.26e6, rel=1e-3)
     study({"kept": replace(SECTION, lr=0.03, first=SECTION)}, range(1))
-    again, = record.missing(studies.STUDIES["tiny"], SCALES["pocket"], [], **how)
+    again, = record.missing(studies.STUDIES["made-up"], SCALES["pocket"], [], **how)
     assert again.work == 2 * jobs[0].work
 
 
@@ -238,7 +238,7 @@ from nin.scale import SCALES
 record.os.cpu_count = lambda: 1  # one thread a process, beside the other tests
 SCALES["smoke"] = replace(SCALES["smoke"], max_epochs=6)
 tiny = change(SOUND, width=0.25, num_epochs=6)
-studies.STUDIES["tiny"] = studies.Study(
+studies.STUDIES["made-up"] = studies.Study(
     "?", "", {str(lr): replace(tiny, lr=lr) for lr in (1e-3, 1e-2, 0.1)}, range(20))
 record.main()
 """
@@ -246,7 +246,7 @@ record.main()
 
 def recorder(folder, *more, **options):
     """A recorder of sixty small runs, as a process of its own."""
-    words = [sys.executable, "-c", DRIVER, "tiny", "--results", str(folder), "--weights", str(folder / "kept"), *more]
+    words = [sys.executable, "-c", DRIVER, "made-up", "--results", str(folder), "--weights", str(folder / "kept"), *more]
     environment = {**os.environ, "NIN_SCALE": "smoke", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(words, cwd=BOOK, env=environment, text=True, **options)
 
@@ -259,7 +259,7 @@ def workers(process):
 @pytest.mark.slow
 def test_ten_kills_lose_nothing(tmp_path):
     """A worker, the parent or all, by SIGKILL, at random moments: every line is whole, no run is there twice."""
-    chance, path, victims = random.Random(0), tmp_path / "tiny.jsonl", ("worker", "parent", "all")
+    chance, path, victims = random.Random(0), tmp_path / "made-up.jsonl", ("worker", "parent", "all")
     for turn in range(10):
         process = recorder(tmp_path, "--jobs", "2", stderr=subprocess.DEVNULL)
         before = path.read_bytes() if path.exists() else b""
