@@ -88,7 +88,8 @@ def test_every_rule_of_our_styles_is_closed():
     """A browser takes what follows an open rule for a part of it, and says nothing."""
     ours = list((notebooks.BOOK / "_static").rglob("*.css"))
     assert len(ours) > 5
-    assert [path.name for path in ours if path.read_text("utf-8").count("{") != path.read_text("utf-8").count("}")] == []
+    texts = {path.name: path.read_text(encoding="utf-8") for path in ours}
+    assert [name for name, text in texts.items() if text.count("{") != text.count("}")] == []
 
 
 def test_only_the_needed_mathjax_is_shipped():

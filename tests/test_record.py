@@ -246,7 +246,8 @@ record.main()
 
 def recorder(folder, *more, **options):
     """A recorder of sixty small runs, as a process of its own."""
-    words = [sys.executable, "-c", DRIVER, "made-up", "--results", str(folder), "--weights", str(folder / "kept"), *more]
+    folders = ["--results", str(folder), "--weights", str(folder / "kept")]
+    words = [sys.executable, "-c", DRIVER, "made-up", *folders, *more]
     environment = {**os.environ, "NIN_SCALE": "smoke", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(words, cwd=BOOK, env=environment, text=True, **options)
 

@@ -116,8 +116,7 @@ def record(run, network, test_set, name):
     """Where the weights come from, a recipe's name among it: what the page says of them."""
     return {"device": device_name(), "torch": torch.__version__, "date": str(datetime.date.today()),
             "data": source(), "epochs": len(run.history), "training images": run.train_images,
-            "minutes": round(sum(epoch["seconds"] for epoch in run.history) / 60, 1), "seed": run.recipe.seed,
-            "recipe": name, "width": run.recipe.variant.width,
+            "seed": run.recipe.seed, "recipe": name, "width": run.recipe.variant.width,
             "test images": len(test_set), "test accuracy": accuracy(network, test_set)}
 
 
@@ -130,9 +129,9 @@ def sentence(about):
     name = ("the last rung of the ladder in chapter 4" if about.get("recipe") == "best" else
             "the sound recipe of chapter 3")
     return (f"The weights were trained on {about['device']} with torch {about['torch']}, {about['date']}: {name}, "
-            f"seed {about['seed']}, {epochs} over {about['training images']:,} {images} "
-            f"in {about['minutes']:g} minutes, every layer before the class maps {wide}. What this page computes "
-            f"classifies {100 * about['test accuracy']:.2f}% of {about['test images']:,} test images correctly.")
+            f"seed {about['seed']}, {epochs} over {about['training images']:,} {images}, "
+            f"with every layer before the class maps {wide}. What this page computes classifies "
+            f"{100 * about['test accuracy']:.2f}% of {about['test images']:,} test images correctly.")
 
 
 def cells(network):
