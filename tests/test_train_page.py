@@ -398,7 +398,7 @@ def test_without_scripts_a_sentence_stands(browser):
 ])
 def test_a_duel_to_its_point(trained, name, option, point):
     told = trained.run_duel(name, option, seconds=280)
-    assert f"{point} – what this run did" in told and f"{option} (your prediction)" in told
+    assert f"{point} – this run" in told and f"{option} (your prediction)" in told
     counts = [int(text.split()[0]) for text in trained.root.locator(".fig-train-count").all_inner_texts()]
     assert sum(counts) == tiny.SEEDS
     assert trained.root.locator(".fig-train-question fieldset").is_hidden()  # the answer stands in its place

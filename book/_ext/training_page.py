@@ -53,7 +53,7 @@ def runs_script(results):
             len(outcome.lost(line["answered"]))]
     runs = {key: [row for _, row in sorted(of.items())] for key, of in found.items()}
     text = json.dumps(runs, separators=(",", ":"))
-    return f"// The recorded runs of the page's network in torch: see nin/runs/tiny.py.\nfigures.trainingRuns = {text};\n"
+    return f"// Recorded runs of the page's network in torch: see nin/runs/tiny.py.\nfigures.trainingRuns = {text};\n"
 
 
 def name(init, linear_logits, num_1x1, lr):

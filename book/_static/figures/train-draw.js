@@ -10,14 +10,14 @@ figures.trainingPlot = ({title, lines, width, height, most, high, ticks, flat, r
   const x = (step) => left + (right - left) * step / most;
   const y = (value) => bottom - (bottom - top) * Math.min(high, Math.max(0, value)) / high;
   const svg = element("svg", {width, height, role: "img", "aria-label": `${title}, both lanes`},
-    element("text", {x: left, y: 13, class: "fig-train-title"}, title));
+    element("text", {x: 4, y: 13, class: "fig-train-title"}, title));
   for (const tick of ticks) {
     svg.append(element("line", {x1: left, x2: right, y1: y(tick), y2: y(tick), class: "fig-train-grid"}),
       element("text", {x: left - 6, y: y(tick) + 4, "text-anchor": "end"}, `${tick}`));
   }
   const unit = [50, 100, 200, 500, 1000, 2000, 5000].find((each) => most / each <= width / 55) ?? 10_000;
   for (let step = 0; step <= most; step += unit) {
-    svg.append(element("text", {x: x(step), y: bottom + 16, "text-anchor": step ? "middle" : "start"},
+    svg.append(element("text", {x: x(step), y: bottom + 16, "text-anchor": "middle"},
       step ? step.toLocaleString("en") : "step 0"));
   }
   if (flat) {

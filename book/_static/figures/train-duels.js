@@ -1,6 +1,6 @@
 // The ready-made duels of the page that trains: what differs between the lanes, what is asked, and which option a run
 // bears out: outcome(results) gives its place, where a result is a lane's {left (step or null), accuracy, loss, lost}.
-// inTorch: the step at which the recorded runs of torch are judged.
+// says(result) is what it goes by, in words. inTorch: the step at which the recorded runs of torch are judged.
 "use strict";
 
 figures.trainingDuels = [
@@ -25,6 +25,7 @@ figures.trainingDuels = [
       {text: "Neither.", argued: "This would be so if the network or the learning rate were unfit. A loss that " +
         "stands at ln 10 is no proof of that: it says that the ten logits are equal, not that they must stay so."},
     ],
+    says: ({left}) => left === null ? "has not left ln 10" : `left ln 10 by step ${left}`,
     outcome: ([a, b]) => {
       if (a.left === null && b.left === null) return 3;
       if (a.left !== null && b.left !== null && Math.abs(a.left - b.left) <= 100) return 2;
@@ -33,22 +34,23 @@ figures.trainingDuels = [
   },
   {
     name: "One ReLU too many",
-    seed: 0, steps: 1500, inTorch: 1500,
+    seed: 11, steps: 1000, inTorch: 1500,
     lanes: [{init: "xavier"}, {init: "xavier", linear: true}],
-    setting: "Both lanes have the section's start, with the same Xavier weights and torch biases. In lane A the class " +
-      "maps end in a ReLU, as in the section; in lane B they do not.",
-    question: "After 1,500 steps, which lane leaves more classes unanswered?",
+    setting: "Both lanes have the section's start, with the same Xavier weights and torch biases. In lane A the " +
+      "class maps end in a ReLU, as in the section; in lane B they do not.",
+    question: "After 1,000 steps, which lane leaves more classes unanswered?",
     options: [
       {text: "Lane A, with the ReLU.", argued: "Where a class's map is 0 on a garment, the ReLU passes no gradient " +
         "back, so that garment cannot pull its own class up. A dead map can wake only through the layers that all " +
         "classes share: follow the word below lane A's maps. But not every lost class has a dead map; chapter 3 " +
         "counts them."},
-      {text: "Lane B, with linear logits.", argued: "A linear logit can fall below all others, too, and its class is " +
-        "then not answered for a while. But its gradient never stops: each garment of that class pulls the logit up " +
-        "again."},
+      {text: "Lane B, with linear logits.", argued: "A linear logit can fall below all others, too, and its class " +
+        "is then not answered for a while. But its gradient never stops: each garment of that class pulls the " +
+        "logit up again."},
       {text: "Both leave as many.", argued: "So it is where neither has left ln 10: each then answers one class, or " +
         "two. And so it can be after a longer run, when both have found every class."},
     ],
+    says: ({lost}) => `leaves ${lost || "no"} ${lost === 1 ? "class" : "classes"} unanswered`,
     outcome: ([a, b]) => a.lost === b.lost ? 2 : a.lost > b.lost ? 0 : 1,
   },
   {
@@ -68,6 +70,7 @@ figures.trainingDuels = [
         "it to change little. But each one is a layer more, with a ReLU more, and the gradient has to come " +
         "through all of them."},
     ],
+    says: ({loss}) => `has a loss of ${loss.toFixed(2)}`,
     outcome: ([a, b]) => Math.abs(a.loss - b.loss) <= 0.1 ? 2 : a.loss < b.loss ? 0 : 1,
   },
   {
@@ -87,6 +90,7 @@ figures.trainingDuels = [
       {text: "They are within 3 points.", argued: "Where no step goes too far, 0.05 and 0.1 lead to much the same " +
         "place. Then a difference of the moment decides, which another seed can turn round."},
     ],
+    says: ({accuracy}) => `has ${(100 * accuracy).toFixed(1)}% right`,
     outcome: ([a, b]) => Math.abs(a.accuracy - b.accuracy) <= 0.03 ? 2 : a.accuracy > b.accuracy ? 0 : 1,
   },
 ];

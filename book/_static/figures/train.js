@@ -211,21 +211,21 @@ figures.define("train", async (root) => {
     const chosen = question.querySelector("input:checked")?.value, outcome = duel.outcome(lanes.map(resultOf));
     const counts = figures.trainingCounts(duel, base), held = question.contains(document.activeElement);
     const option = ({text, argued}, i) => element("details", {open: i === outcome || `${i}` === chosen},
-      element("summary", {}, text, i === outcome ? element("strong", {}, " – what this run did") : "",
+      element("summary", {}, text, i === outcome ? element("strong", {}, " – this run") : "",
         `${i}` === chosen ? " (your prediction)" : "",
         element("span", {class: "fig-train-count"}, ` ${counts.of[i]} of ${counts.runs}`)),
       element("p", {}, argued));
+    const [inA, inB] = lanes.map((lane) => duel.says(resultOf(lane)));
     answer.replaceChildren(
       element("p", {}, element("strong", {}, duel.question)),
-      element("ul", {}, element("li", {}, `Seed ${seed}, step ${count(lanes[0].step)}.`),
-        ...lanes.map((lane) => element("li", {}, `Lane ${lane.name}: ${short(lane)}.`))),
+      element("p", {}, `Seed ${seed}: lane A ${inA}; lane B ${inB}.`),
+      element("p", {class: "fig-train-counts"}, `${counts.runs} seeds in torch`),
       element("div", {class: "options"}, ...duel.options.map(option)),
-      element("p", {class: "fig-train-small"}, `One seed is one run. The counts are of the same duel in torch, with ` +
-        `${counts.runs} other seeds, to step ${count(duel.inTorch)}. Press Another seed and Play for one more run; ` +
-        "Play alone goes on from here."));
+      element("p", {class: "fig-train-small"}, "One seed is one run. The counts are of the same duel in torch, with " +
+        `other seeds, to step ${count(duel.inTorch)}. Another seed and Play make one more run; Play alone goes on.`));
     question.querySelector("fieldset").hidden = true;
     if (held) answer.focus();
-    spoken.textContent = `The lanes have reached step ${count(lanes[0].step)}; the answer stands where the question was.`;
+    spoken.textContent = `Step ${count(lanes[0].step)} is reached; the answer stands where the question was.`;
   };
   const unanswered = ({answered}) => classes.filter((_, k) => answered[k] < FEW);
   const dead = ({highest}, {recipe}) => classes.filter((_, k) => !recipe.linear && highest[k] <= 0);
@@ -240,16 +240,13 @@ figures.define("train", async (root) => {
   const some = (names) => names.length ? names.join(", ") : "none";
   const diverged = ({loss}) => loss !== null && !Number.isFinite(loss);
   const percent = (value) => `${(100 * value).toFixed(1)}%`;
-  // What a lane has come to: in short, and in a sentence that names the classes.
+  // What a lane has come to, in a sentence.
   const start = (lane) => {
     const left = leftAt(lane), loss = lane.means.at(-1);
     if (diverged(lane)) return "has diverged: its loss is no number";
     return (left === null ? "has not left ln 10" : `left ln 10 by step ${count(left)}`)
       + (loss === undefined ? "" : `, loss ${loss.toFixed(2)}`);
   };
-  const short = (lane) => `${start(lane)}, ${percent(lane.examined.accuracy)} right; never answered: `
-    + `${unanswered(lane.examined).length} of 10; dead maps: `
-    + (lane.recipe.linear ? "none can die" : dead(lane.examined, lane).length);
   const sentence = (lane) => `Lane ${lane.name} ${start(lane)}` + (diverged(lane) ? "." : `, ${
     percent(lane.examined.accuracy)} of the held-out images right; never answered: ${some(unanswered(lane.examined))}; `
     + `dead maps: ${some(dead(lane.examined, lane))}.`);
@@ -303,7 +300,7 @@ figures.define("train", async (root) => {
   // The class that a lane answers for the garment, by the means of its maps; none where all are equal.
   const answerOf = (maps) => {
     const cells = maps.length / classes.length;
-    const sums = classes.map((_, k) => maps.subarray(k * cells, (k + 1) * cells).reduce((sum, value) => sum + value, 0));
+    const sums = classes.map((_, k) => maps.subarray(k * cells, (k + 1) * cells).reduce((a, b) => a + b, 0));
     const best = Math.max(...sums);
     return sums.every((sum) => sum === best) ? -1 : sums.indexOf(best);
   };
@@ -327,7 +324,7 @@ figures.define("train", async (root) => {
     root.dataset.step = Math.min(...lanes.map(({step}) => step));
     const limit = Math.max(1, ...lanes.flatMap(({maps}) => [...maps ?? []].map(Math.abs)).filter(Number.isFinite));
     scale.textContent = `full colour: ${limit.toFixed(1)} or more`;
-    plot(lossPlot, {title: "training loss, means of 20 steps (ring: has left ln 10)", height: 215, high: 3,
+    plot(lossPlot, {title: "loss, means of 20 steps (ring: left ln 10)", height: 215, high: 3,
       ticks: [0, 1, 2, 3], flat: [FLAT, "ln 10"],
       lines: lanes.map(({means}) => means.map((mean, k) => [MEANS * (k + 1), mean])),
       rings: lanes.map((lane) => {
@@ -381,14 +378,14 @@ figures.define("train", async (root) => {
           })),
         spoken),
       element("div", {class: "fig-train-plots"}, lossPlot, accuracyPlot)),
-    element("fieldset", {class: "fig-train-picks"}, element("legend", {}, "The garment under the class maps"), ...picks),
+    element("fieldset", {class: "fig-train-picks"}, element("legend", {}, "The garment under the maps"), ...picks),
     ...lanes.map(({section}) => section),
     element("p", {class: "fig-train-small"}, element("span", {class: "fig-train-for"}), " for the class, ",
-      element("span", {class: "fig-train-against"}, "−"), " against it; ", scale, " in either lane, and paler with the " +
-      "root of the value. Framed: the lane's answer for this garment; underlined: its true class. Dead: 0 on every " +
-      `held-out image. Mute: not dead, but the standard deviation of its mean over the held-out images is below ${MUTE}. ` +
-      `Lost, or never answered: the answer on fewer than ${FEW} of the 1,000 held-out images. These words and the ` +
-      `accuracy are measured every ${EXAMINED} steps.`,
+      element("span", {class: "fig-train-against"}, "−"), " against it; ", scale, " in either lane, and paler with " +
+      "the root of the value. Framed: the lane's answer for this garment; underlined: its true class. Dead: 0 on " +
+      "every held-out image. Mute: not dead, but the standard deviation of its mean over the held-out images is " +
+      `below ${MUTE}. Lost, or never answered: the answer on fewer than ${FEW} of the 1,000 held-out images. These ` +
+      `words and the accuracy are measured every ${EXAMINED} steps.`,
       element("span", {class: "fig-train-kind"}, kernel ? " The inner loops run as WebAssembly."
         : " The inner loops run as JavaScript: this browser lacks the faster ones.")),
     element("p", {class: "fig-train-head"}, "The choices of the lanes. A change begins both anew."),
