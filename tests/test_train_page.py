@@ -161,8 +161,7 @@ def test_a_choice_ends_the_duel(trained):
 def test_the_class_maps_follow_the_garment_and_the_training(trained):
     before = trained.maps()
     trained.root.get_by_role("radio", name="sneaker", exact=True).check()
-    trained.page.wait_for_function("before => document.querySelector('.fig-train-lanes canvas').toDataURL() !== before",
-                                   arg=before[0])
+    trained.page.wait_for_function(f"before => {ROOT}.querySelector('li canvas').toDataURL() !== before", arg=before[0])
     sneaker = trained.maps()
     assert all(new != old for new, old in zip(sneaker, before))
     trained.button("Play").click()
@@ -190,7 +189,7 @@ def test_a_lane_says_what_only_it_has_and_what_it_answers(trained):
 
 
 def test_the_counts_beside_the_options_are_of_the_recorded_runs(trained):
-    """Where one ends sooner, or with fewer classes lost, by its own reckoning here."""
+    """One duel's are reckoned here in another way; what each duel begins with is what most of its runs do."""
     of = trained.page.evaluate("""() => figures.trainingDuels.map((duel) => figures.trainingCounts(duel,
         {init: "kaiming", linear: false, ones: 2, lr: 0.1}))""")
     assert [each["runs"] for each in of] == 4 * [tiny.SEEDS] == [sum(each["of"]) for each in of]
@@ -199,8 +198,8 @@ def test_the_counts_beside_the_options_are_of_the_recorded_runs(trained):
         lost[tuple(line["case"].values())] = len(outcome.lost(line["answered"]))
     pairs = [[lost[seed, "xavier", linear, 2, 0.1] for linear in (False, True)] for seed in range(tiny.SEEDS)]
     assert of[1]["of"] == [sum(a > b for a, b in pairs), sum(a < b for a, b in pairs), sum(a == b for a, b in pairs)]
-    # What the duels begin with is what most runs do, except where a learning rate is halved.
-    assert of[0]["of"][1] > 15 and of[2]["of"][0] > 15 and of[1]["of"][0] > 5 * of[1]["of"][1]
+    points = [each["of"][point] for each, point in zip(of, (1, 0, 0, 1))]
+    assert all(2 * point > tiny.SEEDS for point in points)
 
 
 def test_names_at_the_ends_of_the_curves_stand_apart(trained):
