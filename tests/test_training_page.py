@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,20 @@ def test_the_script_holds_the_sample():
     sheet = np.array(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))))
     tiles = sheet.reshape(25, 28, 40, 28).transpose(0, 2, 1, 3).reshape(-1, 1, 28, 28)
     assert torch.equal(torch.tensor(tiles), split.images)
+
+
+def test_the_runs_of_torch_go_into_a_script(tmp_path):
+    text = training_page.runs_script(RESULTS)
+    found = json.loads(text.split("figures.trainingRuns = ")[1].rstrip().rstrip(";"))
+    assert sorted(map(len, found.values())) == 8 * [tiny.SEEDS]
+    for line in cases("tiny"):
+        case = line["case"]
+        key = " ".join((case["init"], str(case["linear_logits"]).lower(), str(case["num_1x1"]), str(case["lr"])))
+        left, loss, accuracy, lost = found[key][case["seed"]]
+        assert left is None or line["losses"][left // 20 - 1] < math.log(10) - 0.05
+        assert loss == line["losses"][24] and accuracy == round(line["accuracy"], 3)
+        assert lost == sum(count < 10 for count in line["answered"])
+    assert training_page.runs_script(tmp_path).endswith("= {};\n")
 
 
 def test_a_row_counts_runs():

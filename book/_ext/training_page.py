@@ -1,4 +1,5 @@
-"""What the page that trains needs of the repository: the sample as a script, and the directive {training-comparison}.
+"""What the page that trains needs of the repository: the sample and the recorded runs of its network as scripts, and
+the directive {training-comparison}.
 
 Needs no torch. A page opened from a folder may not read the pixels of its neighbours: so the sheets go into a script.
 """
@@ -18,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the helper stand
 from nin import outcome  # noqa: E402
 from nin.runs import read  # noqa: E402
 
-SCRIPT = "train-sample.js"
+SAMPLE, RUNS = "train-sample.js", "train-runs.js"
+AT = 500  # the step at which the shorter duels end
 STARTS = {"xavier": "Xavier", "kaiming": "Kaiming"}
 ONES = ("no 1×1s", "one 1×1", "two 1×1s", "three 1×1s")
 SIZES = {"pocket": "pocket", "full": "the section's"}
@@ -37,6 +39,21 @@ def script(sample):
                       separators=(",", ":"))
     return ("// Fashion-MNIST, the first images (Xiao, Rasul & Vollgraf 2017, MIT licence; Copyright (c) 2017 Zalando "
             f"SE): see book/sample.\nfigures.trainingSample = {text};\n")
+
+
+def runs_script(results):
+    """The text of train-runs.js: by recipe, for each seed [step that left ln 10 or null, mean loss of the 20 steps
+    before step AT, accuracy and number of classes lost at the end]."""
+    found = {}
+    for line in read.cases("tiny", folder=results):
+        case = line["case"]
+        key = f"{case['init']} {json.dumps(case['linear_logits'])} {case['num_1x1']} {case['lr']:g}"
+        found.setdefault(key, {})[case["seed"]] = [
+            outcome.plateau_end(line["losses"]), line["losses"][AT // outcome.MEANS - 1], round(line["accuracy"], 3),
+            len(outcome.lost(line["answered"]))]
+    runs = {key: [row for _, row in sorted(of.items())] for key, of in found.items()}
+    text = json.dumps(runs, separators=(",", ":"))
+    return f"// Recorded runs of the page's network in torch: see nin/runs/tiny.py.\nfigures.trainingRuns = {text};\n"
 
 
 def name(init, linear_logits, num_1x1, lr):
@@ -90,17 +107,18 @@ class Comparison(SphinxDirective):
         return content.children
 
 
-def write_script(app, error):
-    """Write the script into the built book."""
+def write_scripts(app, error):
+    """Write the scripts into the built book."""
     if error is not None or app.builder.format != "html":
         return
     folder = Path(app.outdir) / "_static" / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SCRIPT).write_text(script(Path(app.srcdir) / "sample"), encoding="utf-8")
+    (folder / SAMPLE).write_text(script(Path(app.srcdir) / "sample"), encoding="utf-8")
+    (folder / RUNS).write_text(runs_script(Path(app.srcdir) / "results"), encoding="utf-8")
 
 
 def setup(app):
     """Register the extension with Sphinx."""
     app.add_directive("training-comparison", Comparison)
-    app.connect("build-finished", write_script)
+    app.connect("build-finished", write_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,11 +1,12 @@
 // The ready-made duels of the page that trains: what differs between the lanes, what is asked, and which option a run
 // bears out: outcome(results) gives its place, where a result is a lane's {left (step or null), accuracy, loss, lost}.
+// says(result) is what it goes by, in words. inTorch: the step at which the recorded runs of torch are judged.
 "use strict";
 
 figures.trainingDuels = [
   {
     name: "Why does it not start?",
-    seed: 0, steps: 500,
+    seed: 0, steps: 500, inTorch: 500,
     lanes: [{init: "xavier"}, {init: "kaiming"}],
     setting: "Lane A has the section's start: Xavier's weights and torch's own biases. Lane B has Kaiming's " +
       "weights and no biases. All else is the same, and the logits come after a ReLU.",
@@ -24,6 +25,7 @@ figures.trainingDuels = [
       {text: "Neither.", argued: "This would be so if the network or the learning rate were unfit. A loss that " +
         "stands at ln 10 is no proof of that: it says that the ten logits are equal, not that they must stay so."},
     ],
+    says: ({left}) => left === null ? "has not left ln 10" : `left ln 10 by step ${left}`,
     outcome: ([a, b]) => {
       if (a.left === null && b.left === null) return 3;
       if (a.left !== null && b.left !== null && Math.abs(a.left - b.left) <= 100) return 2;
@@ -32,28 +34,28 @@ figures.trainingDuels = [
   },
   {
     name: "One ReLU too many",
-    seed: 0, steps: 1000,
-    lanes: [{linear: false}, {linear: true}],
-    setting: "Both lanes start from the same Kaiming weights and see the same batches. In lane A the class maps " +
-      "end in a ReLU, as in the section; in lane B they do not.",
-    question: "After 1,000 steps, which lane has classes that it never answers?",
+    seed: 11, steps: 1000, inTorch: 1500,
+    lanes: [{init: "xavier"}, {init: "xavier", linear: true}],
+    setting: "Both lanes have the section's start, with the same Xavier weights and torch biases. In lane A the " +
+      "class maps end in a ReLU, as in the section; in lane B they do not.",
+    question: "After 1,000 steps, which lane leaves more classes unanswered?",
     options: [
-      {text: "Only lane A, with the ReLU.", argued: "A map that is 0 on every garment passes no gradient back " +
-        "through its ReLU. Its own weights then stand still, and its class waits until the layers below happen to " +
-        "change. One bad step is enough to get there."},
-      {text: "Only lane B, with linear logits.", argued: "A linear logit can fall below all others, too, and its " +
-        "class is then not answered for a while. But its gradient never stops: each garment of that class pulls " +
-        "the logit up again."},
-      {text: "Both.", argued: "Early in a run this is common: a network that has just left the plateau tells a " +
-        "few classes apart and answers those. What differs is the way back: with the ReLU it can be closed."},
-      {text: "Neither.", argued: "This is how most sound runs end, with either choice. A ReLU on the logits does " +
-        "not ruin each run; it makes a way to lose a class and not get it back."},
+      {text: "Lane A, with the ReLU.", argued: "Where a class's map is 0 on a garment, the ReLU passes no gradient " +
+        "back, so that garment cannot pull its own class up. A dead map can wake only through the layers that all " +
+        "classes share: follow the word below lane A's maps. But not every lost class has a dead map; chapter 3 " +
+        "counts them."},
+      {text: "Lane B, with linear logits.", argued: "A linear logit can fall below all others, too, and its class " +
+        "is then not answered for a while. But its gradient never stops: each garment of that class pulls the " +
+        "logit up again."},
+      {text: "Both leave as many.", argued: "So it is where neither has left ln 10: each then answers one class, or " +
+        "two. And so it can be after a longer run, when both have found every class."},
     ],
-    outcome: ([a, b]) => [[3, 1], [0, 2]][Number(a.lost > 0)][Number(b.lost > 0)],
+    says: ({lost}) => `leaves ${lost || "no"} ${lost === 1 ? "class" : "classes"} unanswered`,
+    outcome: ([a, b]) => a.lost === b.lost ? 2 : a.lost > b.lost ? 0 : 1,
   },
   {
     name: "None, one, two, three",
-    seed: 0, steps: 500,
+    seed: 0, steps: 500, inTorch: 500,
     lanes: [{linear: true, ones: 0}, {linear: true, ones: 3}],
     setting: "Lane A has no 1×1s, only the first convolution of each block; lane B has three in each. Both start " +
       "from Kaiming weights and have linear logits. One and two you can set yourself, below.",
@@ -68,11 +70,12 @@ figures.trainingDuels = [
         "it to change little. But each one is a layer more, with a ReLU more, and the gradient has to come " +
         "through all of them."},
     ],
+    says: ({loss}) => `has a loss of ${loss.toFixed(2)}`,
     outcome: ([a, b]) => Math.abs(a.loss - b.loss) <= 0.1 ? 2 : a.loss < b.loss ? 0 : 1,
   },
   {
     name: "Half the learning rate",
-    seed: 2, steps: 1000,
+    seed: 2, steps: 1000, inTorch: 1500,
     lanes: [{lr: 0.1}, {lr: 0.05}],
     setting: "The same network from the same Kaiming weights, its logits after a ReLU, the same batches. Lane A " +
       "has a learning rate of 0.1, lane B half of it.",
@@ -87,6 +90,19 @@ figures.trainingDuels = [
       {text: "They are within 3 points.", argued: "Where no step goes too far, 0.05 and 0.1 lead to much the same " +
         "place. Then a difference of the moment decides, which another seed can turn round."},
     ],
+    says: ({accuracy}) => `has ${(100 * accuracy).toFixed(1)}% right`,
     outcome: ([a, b]) => Math.abs(a.accuracy - b.accuracy) <= 0.03 ? 2 : a.accuracy > b.accuracy ? 0 : 1,
   },
 ];
+
+// How often each option of a duel came out in the runs of torch, whose seeds are others: {of: [counts], runs}.
+figures.trainingCounts = (duel, base) => {
+  const [first, second] = duel.lanes.map((lane) => {
+    const {init, linear, ones, lr} = {...base, ...lane};
+    return figures.trainingRuns[`${init} ${linear} ${ones} ${lr}`].map(([left, loss, accuracy, lost]) =>
+      ({left: left !== null && left <= duel.inTorch ? left : null, loss, accuracy, lost}));
+  });
+  const of = duel.options.map(() => 0);
+  first.forEach((run, i) => of[duel.outcome([run, second[i]])]++);
+  return {of, runs: first.length};
+};

@@ -1,10 +1,10 @@
 // Train one yourself: two networks learn side by side in the page, each in its Worker. See train-lane.js for a lane,
-// train-arithmetic.js for what it computes, train-duels.js for the ready-made duels.
+// train-arithmetic.js for what it computes, train-duels.js for the ready-made duels, train-draw.js for the pictures.
 "use strict";
 
 figures.define("train", async (root) => {
-  await Promise.all(["garments.js", "train-sample.js", "train-kernel.js", "train-arithmetic.js", "train-lane.js",
-    "train-duels.js"].map((file) => figures.load(file)));
+  await Promise.all(["garments.js", "train-sample.js", "train-runs.js", "train-kernel.js", "train-arithmetic.js",
+    "train-lane.js", "train-duels.js", "train-draw.js"].map((file) => figures.load(file)));
   const {element} = figures, {classes} = figures.garments, duels = figures.trainingDuels;
   const BATCH = 32; // images to a step
   const CHUNK = 10, EXAMINED = 100, MEANS = 20; // steps at a time; between two looks at held-out images; to a mean
@@ -64,6 +64,7 @@ figures.define("train", async (root) => {
     lane.worker.onmessage = ({data}) => data.turn === turn && receive(lane, data);
     lane.worker.onerror = ({message}) => console.error(`lane ${lane.name}: ${message}`);
   }
+  const count = (value) => value.toLocaleString("en");
   const idle = () => lanes.every(({busy}) => !busy);
   const send = (steps, examined) => lanes.forEach((lane) => {
     lane.busy = true;
@@ -127,6 +128,8 @@ figures.define("train", async (root) => {
     }
     seedField.value = seed;
     answer.replaceChildren();
+    const asked = question.querySelector("fieldset");
+    if (asked) asked.hidden = false;
     spoken.textContent = "";
     send(0, true);
     redraw(true);
@@ -137,7 +140,7 @@ figures.define("train", async (root) => {
 
   // The controls.
   const button = (text, onclick, rest = {}) => element("button", {type: "button", onclick, ...rest}, text);
-  const playButton = button("Play", () => play(!playing));
+  const playButton = button("Play", () => play(!playing), {class: "fig-train-play"});
   const seedField = element("input", {type: "number", min: 0, max: 9999, step: 1, "aria-label": "Seed",
     onchange: () => {
       seed = Math.min(9999, Math.max(0, Math.round(Number(seedField.value)) || 0));
@@ -156,15 +159,29 @@ figures.define("train", async (root) => {
   const selects = lanes.map((lane) => choices.map(([key, name, options]) => {
     const select = element("select", {"aria-label": `${name}, lane ${lane.name}`, onchange: () => {
       lane.recipe[key] = options[select.selectedIndex][0];
-      // The question is about the lanes as they were.
-      if (duel) chooseDuel(null, false);
+      showRecipes();
+      if (duel) chooseDuel(null, false); // its question is about the lanes as they were
       restart();
     }}, ...options.map(([, text]) => element("option", {}, text)));
     return select;
   }));
-  const showRecipes = () => lanes.forEach((lane, i) => choices.forEach(([key, , options], j) => {
-    selects[i][j].selectedIndex = options.findIndex(([value]) => value === lane.recipe[key]);
-  }));
+  const textOf = (lane, key, options) => options.find(([value]) => value === lane.recipe[key])[1];
+  const differs = ([key]) => lanes[0].recipe[key] !== lanes[1].recipe[key];
+  const choiceBoxes = choices.map(([, name], j) => element("div", {role: "group", "aria-label": name},
+    element("strong", {}, name), ...lanes.map((lane, i) => element("label", {}, `${lane.name} `, selects[i][j]))));
+  // The selects, and in words beside each lane's name what only it has.
+  const showRecipes = () => {
+    choices.forEach((choice, j) => {
+      choiceBoxes[j].classList.toggle("fig-train-differs", differs(choice));
+      lanes.forEach((lane, i) => {
+        selects[i][j].selectedIndex = choice[2].findIndex(([value]) => value === lane.recipe[choice[0]]);
+      });
+    });
+    for (const lane of lanes) {
+      const own = choices.filter(differs).map(([key, name, options]) => `${name}: ${textOf(lane, key, options)}`);
+      lane.own.textContent = own.join("; ") || "the same choices in both lanes";
+    }
+  };
 
   const chooseDuel = (chosen, again = true) => {
     duel = chosen;
@@ -175,28 +192,40 @@ figures.define("train", async (root) => {
       lanes.forEach((lane, i) => { lane.recipe = {...base, ...duel.lanes[i]}; });
       seed = duel.seed;
       showRecipes();
-      question.append(element("fieldset", {}, element("legend", {},
-        element("strong", {}, "Predict. "), `${duel.setting} ${duel.question}`),
-      ...duel.options.map(({text}, i) => element("label", {},
-        element("input", {type: "radio", name: "fig-train-option", value: i}), ` ${text}`))),
-      element("p", {class: "fig-train-small"}, `Then press Play: both lanes run to step ${duel.steps}.`));
+      question.append(
+        element("p", {}, duel.setting),
+        element("fieldset", {}, element("legend", {}, element("strong", {}, "Predict. "), duel.question),
+          ...duel.options.map(({text}, i) => element("label", {},
+            element("input", {type: "radio", name: "fig-train-option", value: i}), ` ${text}`)),
+          element("p", {class: "fig-train-small"}, `Then press Play: both lanes run to step ${count(duel.steps)}.`)));
+    } else {
+      question.append(element("p", {}, "Choose for each lane, below the class maps; then press Play. The lanes have " +
+        "one seed, so what you set alike is alike."));
     }
     if (again) restart();
   };
 
-  // The duel's answer: what came out in this run, by the lanes' own numbers, and each option argued.
+  // The duel's answer, in the place of its options: what came out in this run, by the lanes' own numbers, each option
+  // argued, and how often it came out in torch.
   const tellDuel = () => {
     const chosen = question.querySelector("input:checked")?.value, outcome = duel.outcome(lanes.map(resultOf));
+    const counts = figures.trainingCounts(duel, base), held = question.contains(document.activeElement);
     const option = ({text, argued}, i) => element("details", {open: i === outcome || `${i}` === chosen},
-      element("summary", {}, text, i === outcome ? element("strong", {}, " – what this run did") : "",
-        `${i}` === chosen ? " (your prediction)" : ""), element("p", {}, argued));
+      element("summary", {}, text, i === outcome ? element("strong", {}, " – this run") : "",
+        `${i}` === chosen ? " (your prediction)" : "",
+        element("span", {class: "fig-train-count"}, ` ${counts.of[i]} of ${counts.runs}`)),
+      element("p", {}, argued));
+    const [inA, inB] = lanes.map((lane) => duel.says(resultOf(lane)));
     answer.replaceChildren(
-      element("p", {}, element("strong", {}, `After ${lanes[0].step} steps, seed ${seed}: `),
-        lanes.map((lane) => sentence(lane)).join(" ")),
+      element("p", {}, element("strong", {}, duel.question)),
+      element("p", {}, `Seed ${seed}: lane A ${inA}; lane B ${inB}.`),
+      element("p", {class: "fig-train-counts"}, `${counts.runs} seeds in torch`),
       element("div", {class: "options"}, ...duel.options.map(option)),
-      element("p", {class: "fig-train-small"}, "One seed is one run. Press Another seed and Play; the table at the " +
-        "foot of the page counts many. Play goes on from here."));
-    spoken.textContent = `The lanes have reached step ${lanes[0].step}; the answer stands below the question.`;
+      element("p", {class: "fig-train-small"}, "One seed is one run. The counts are of the same duel in torch, with " +
+        `other seeds, to step ${count(duel.inTorch)}. Another seed and Play make one more run; Play alone goes on.`));
+    question.querySelector("fieldset").hidden = true;
+    if (held) answer.focus();
+    spoken.textContent = `Step ${count(lanes[0].step)} is reached; the answer stands where the question was.`;
   };
   const unanswered = ({answered}) => classes.filter((_, k) => answered[k] < FEW);
   const dead = ({highest}, {recipe}) => classes.filter((_, k) => !recipe.linear && highest[k] <= 0);
@@ -211,31 +240,34 @@ figures.define("train", async (root) => {
   const some = (names) => names.length ? names.join(", ") : "none";
   const diverged = ({loss}) => loss !== null && !Number.isFinite(loss);
   const percent = (value) => `${(100 * value).toFixed(1)}%`;
-  const sentence = (lane) => {
+  // What a lane has come to, in a sentence.
+  const start = (lane) => {
     const left = leftAt(lane), loss = lane.means.at(-1);
-    return `Lane ${lane.name} ` + (diverged(lane) ? "has diverged: its loss is no number." : (left === null
-      ? "has not left ln 10" : `left ln 10 by step ${left}`) + (loss === undefined ? "" : `, loss ${loss.toFixed(2)}`)
-      + `, ${percent(lane.examined.accuracy)} of the held-out images right; never answered: `
-      + `${some(unanswered(lane.examined))}.`);
+    if (diverged(lane)) return "has diverged: its loss is no number";
+    return (left === null ? "has not left ln 10" : `left ln 10 by step ${count(left)}`)
+      + (loss === undefined ? "" : `, loss ${loss.toFixed(2)}`);
   };
+  const sentence = (lane) => `Lane ${lane.name} ${start(lane)}` + (diverged(lane) ? "." : `, ${
+    percent(lane.examined.accuracy)} of the held-out images right; never answered: ${some(unanswered(lane.examined))}; `
+    + `dead maps: ${some(dead(lane.examined, lane))}.`);
 
   // What one sees of each lane.
   for (const [i, lane] of lanes.entries()) {
     lane.tiles = classes.map((name) => {
-      const map = element("canvas", {width: 112, height: 112, role: "img"}), state = element("span");
-      return {map, state, tile: element("li", {}, element("strong", {}, name), map, state)};
+      const map = element("canvas", {width: 168, height: 168, role: "img"});
+      const label = element("strong", {}, name), state = element("span");
+      return {map, label, state, tile: element("li", {}, label, map, state)};
     });
+    lane.own = element("span");
     lane.told = Object.fromEntries(["step", "loss", "accuracy", "dead", "mute", "lost", "speed"].map((name) =>
       [name, element("dd")]));
     const row = (name, key) => element("div", {}, element("dt", {}, name), lane.told[key]);
     lane.section = element("section", {"aria-label": `Lane ${lane.name}`},
-      element("p", {class: "fig-train-name"}, swatch(i), ` Lane ${lane.name}`),
-      element("ul", {"aria-label": `Class maps, lane ${lane.name}`}, ...lane.tiles.map(({tile}) => tile)),
-      element("dl", {}, row("step", "step"), row("loss of this step", "loss"),
-        row("held-out images right", "accuracy"), row("dead maps", "dead"), row("mute maps", "mute"),
-        row("never answered", "lost"), row("speed", "speed")),
-      element("div", {class: "fig-train-choices"}, ...choices.map(([, name], j) =>
-        element("label", {}, name, selects[i][j]))));
+      element("p", {class: "fig-train-name"}, swatch(i), element("strong", {}, ` Lane ${lane.name} `), lane.own),
+      element("dl", {}, row("step", "step"), row("loss", "loss"), row("held-out right", "accuracy"),
+        row("dead maps", "dead"), row("mute maps", "mute"), row("never answered", "lost"), row("images/s", "speed")),
+      element("ul", {"aria-label": `Class maps, lane ${lane.name}`, style: `--lane: ${COLOURS[i]}`},
+        ...lane.tiles.map(({tile}) => tile)));
   }
   function swatch(i) {
     return element("svg", {width: 26, height: 10, "aria-hidden": "true"}, element("line", {x1: 0, x2: 26, y1: 5, y2: 5,
@@ -261,53 +293,16 @@ figures.define("train", async (root) => {
     if (idle()) send(0, false);
   };
 
-  // A map over the garment, in the colours of the page before: orange for the class; purple, with a minus, against.
-  const paint = (canvas, map, limit) => {
-    const context = canvas.getContext("2d"), cells = Math.sqrt(map.length), {width} = canvas, side = width / cells;
-    context.imageSmoothingEnabled = false;
-    context.drawImage(picture, 0, 0, width, width);
-    map.forEach((value, i) => {
-      const x = i % cells * side, y = Math.floor(i / cells) * side;
-      const strength = Math.sqrt(Math.min(1, Math.abs(value) / limit)); // so that small values show beside large ones
-      context.fillStyle = `rgb(${value > 0 ? "255 140 0" : "140 90 230"} / ${0.8 * strength})`;
-      context.fillRect(x, y, side, side);
-      context.fillStyle = `rgb(255 255 255 / ${strength > 0.15 ? 0.85 : 0})`;
-      if (value < 0) context.fillRect(x + side / 3, y + side / 2 - 1, side / 3, 3);
-    });
-  };
-
   const lossPlot = element("div"), accuracyPlot = element("div");
-  const plot = (where, title, lines, low, high, ticks, marked) => {
-    const width = Math.max(240, where.clientWidth), height = 190;
-    const left = 34, right = width - 22, top = 22, bottom = height - 30;
-    const most = Math.max(100, ...lanes.map(({step}) => step), target < LAST ? target : 0);
-    const x = (step) => left + (right - left) * step / most;
-    const y = (value) => bottom - (bottom - top) * (Math.min(high, Math.max(low, value)) - low) / (high - low);
-    const svg = element("svg", {width, height, role: "img", "aria-label": `${title}, both lanes`},
-      element("text", {x: left, y: 13}, title));
-    for (const tick of ticks) {
-      svg.append(element("line", {x1: left, x2: right, y1: y(tick), y2: y(tick), class: "fig-train-grid"}),
-        element("text", {x: left - 5, y: y(tick) + 4, "text-anchor": "end"}, `${tick}`));
-    }
-    const unit = [50, 100, 200, 500, 1000, 2000, 5000].find((each) => most / each <= width / 75) ?? 10_000;
-    for (let step = 0; step <= most; step += unit) {
-      svg.append(element("text", {x: x(step), y: bottom + 16, "text-anchor": "middle"}, step.toLocaleString("en")));
-    }
-    if (marked) {
-      svg.append(element("line", {x1: left, x2: right, y1: y(FLAT), y2: y(FLAT), class: "fig-train-flat"}),
-        element("text", {x: right, y: y(FLAT) - 5, "text-anchor": "end"}, "ln 10"));
-    }
-    lines.forEach((points, i) => {
-      const known = points.filter(([, value]) => Number.isFinite(value));
-      if (!known.length) return;
-      const every = Math.ceil(known.length / 400);
-      const path = known.filter((_, k) => k % every === 0 || k === known.length - 1)
-        .map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join("L");
-      svg.append(element("path", {d: `M${path}`, stroke: COLOURS[i], "stroke-dasharray": i ? "6 3" : false,
-        "data-lane": NAMES[i]}),
-      element("text", {x: x(known.at(-1)[0]) + 4, y: y(known.at(-1)[1]) + (i ? 12 : -2)}, NAMES[i]));
-    });
-    where.replaceChildren(svg);
+  const plot = (where, rest) => where.replaceChildren(figures.trainingPlot({width: Math.max(240, where.clientWidth),
+    most: Math.max(100, ...lanes.map(({step}) => step), target < LAST ? target : 0), names: NAMES, colours: COLOURS,
+    ...rest}));
+  // The class that a lane answers for the garment, by the means of its maps; none where all are equal.
+  const answerOf = (maps) => {
+    const cells = maps.length / classes.length;
+    const sums = classes.map((_, k) => maps.subarray(k * cells, (k + 1) * cells).reduce((a, b) => a + b, 0));
+    const best = Math.max(...sums);
+    return sums.every((sum) => sum === best) ? -1 : sums.indexOf(best);
   };
 
   // Draws what is known; while training about seven times a second, or once where the reader wants little movement.
@@ -329,62 +324,72 @@ figures.define("train", async (root) => {
     root.dataset.step = Math.min(...lanes.map(({step}) => step));
     const limit = Math.max(1, ...lanes.flatMap(({maps}) => [...maps ?? []].map(Math.abs)).filter(Number.isFinite));
     scale.textContent = `full colour: ${limit.toFixed(1)} or more`;
-    plot(lossPlot, "training loss, means of 20 steps",
-      lanes.map(({means}) => means.map((mean, k) => [MEANS * (k + 1), mean])), 0, 3, [0, 1, 2, 3], true);
-    plot(accuracyPlot, "held-out images right, %",
-      lanes.map(({accuracies}) => accuracies.map(({step, accuracy}) => [step, 100 * accuracy])), 0, 100,
-      [0, 25, 50, 75, 100], false);
+    plot(lossPlot, {title: "loss, means of 20 steps (ring: left ln 10)", height: 215, high: 3,
+      ticks: [0, 1, 2, 3], flat: [FLAT, "ln 10"],
+      lines: lanes.map(({means}) => means.map((mean, k) => [MEANS * (k + 1), mean])),
+      rings: lanes.map((lane) => {
+        const left = leftAt(lane);
+        return left && [left, lane.means[left / MEANS - 1]];
+      })});
+    plot(accuracyPlot, {title: "held-out images right, %", height: 155, high: 100, ticks: [0, 25, 50, 75, 100],
+      lines: lanes.map(({accuracies}) => accuracies.map(({step, accuracy}) => [step, 100 * accuracy]))});
     for (const lane of lanes) {
       const {told, examined} = lane;
-      told.step.textContent = lane.step.toLocaleString("en");
-      told.loss.textContent = diverged(lane) ? "no number: diverged" : lane.loss?.toFixed(3) ?? "–";
-      told.speed.textContent = lane.speed
-        ? `${Math.round(CHUNK * BATCH / lane.speed).toLocaleString("en")} images/s` : "–";
+      told.step.textContent = count(lane.step);
+      told.loss.textContent = diverged(lane) ? "no number" : lane.loss?.toFixed(3) ?? "–";
+      told.speed.textContent = lane.speed ? count(Math.round(CHUNK * BATCH / lane.speed)) : "–";
       if (examined) {
         const [died, muted, lost] = [dead(examined, lane), mute(examined, lane), unanswered(examined)];
-        told.accuracy.textContent = `${percent(examined.accuracy)} (step ${examined.step.toLocaleString("en")})`;
+        told.accuracy.textContent = percent(examined.accuracy);
         told.dead.textContent = lane.recipe.linear ? "none can die" : `${died.length} of 10`;
         told.mute.textContent = `${muted.length} of 10`;
         told.lost.textContent = `${lost.length} of 10`;
-        lane.tiles.forEach(({state}, k) => {
-          const words = [died.includes(classes[k]) && "dead", muted.includes(classes[k]) && "mute",
-            lost.includes(classes[k]) && "lost"].filter(Boolean);
-          state.textContent = words.join(", ");
+        lane.tiles.forEach(({tile, state}, k) => {
+          const isDead = died.includes(classes[k]);
+          tile.classList.toggle("fig-train-dead", isDead);
+          state.textContent = [isDead && "dead", muted.includes(classes[k]) && "mute",
+            lost.includes(classes[k]) && "lost"].filter(Boolean).join(", ");
         });
       }
-      lane.tiles.forEach(({map}, k) => {
-        if (!lane.maps) return;
-        const cells = lane.maps.length / classes.length, own = lane.maps.subarray(k * cells, (k + 1) * cells);
-        paint(map, own, limit);
-        map.setAttribute("aria-label", `from ${Math.min(...own).toFixed(1)} to ${Math.max(...own).toFixed(1)}`);
+      if (!lane.maps) continue;
+      const cells = lane.maps.length / classes.length, said = answerOf(lane.maps);
+      lane.tiles.forEach(({tile, map, label}, k) => {
+        const own = lane.maps.subarray(k * cells, (k + 1) * cells);
+        figures.trainingMap(map, picture, own, limit);
+        map.setAttribute("aria-label", `from ${Math.min(...own).toFixed(1)} to ${Math.max(...own).toFixed(1)}`
+          + (k === said ? ", the lane's answer" : ""));
+        tile.classList.toggle("fig-train-best", k === said);
+        label.classList.toggle("fig-train-truth", k === sample.labels[lane.garment]);
       });
     }
   };
 
   root.append(
-    element("p", {class: "figure-title"}, "Train one yourself"),
-    element("div", {class: "fig-train-row", role: "group", "aria-label": "Duels"}, ...duelButtons, ownButton),
-    question,
-    element("div", {class: "fig-train-row"}, playButton, button("One step", one), button("Start again", restart),
-      button("Another seed", another), element("label", {}, "Seed ", seedField),
-      button("Say the numbers", () => {
-        const known = lanes.every(({examined}) => examined);
-        spoken.textContent = known ? `Step ${lanes[0].step}. ${lanes.map(sentence).join(" ")}` : "Not known yet.";
-      })),
-    spoken,
-    element("div", {class: "fig-train-plots"}, lossPlot, accuracyPlot),
-    answer,
-    element("fieldset", {class: "fig-train-picks"},
-      element("legend", {}, "The garment under the class maps, one of the held-out images"), ...picks),
-    element("div", {class: "fig-train-lanes"}, ...lanes.map(({section}) => section)),
+    element("div", {class: "fig-train-row", role: "group", "aria-label": "Duels"},
+      element("p", {class: "figure-title"}, "Train one yourself"), ...duelButtons, ownButton),
+    element("div", {class: "fig-train-top"},
+      element("div", {class: "fig-train-ask"}, question, answer,
+        element("div", {class: "fig-train-row"}, playButton, button("One step", one), button("Start again", restart),
+          button("Another seed", another), element("label", {}, "Seed ", seedField),
+          button("Say the numbers", () => {
+            const known = lanes.every(({examined}) => examined);
+            spoken.textContent = known ? `Step ${count(lanes[0].step)}. ${lanes.map(sentence).join(" ")}`
+              : "Not known yet.";
+          })),
+        spoken),
+      element("div", {class: "fig-train-plots"}, lossPlot, accuracyPlot)),
+    element("fieldset", {class: "fig-train-picks"}, element("legend", {}, "The garment under the maps"), ...picks),
+    ...lanes.map(({section}) => section),
     element("p", {class: "fig-train-small"}, element("span", {class: "fig-train-for"}), " for the class, ",
-      element("span", {class: "fig-train-against"}, "−"), " against it; ", scale, ", in both lanes, and paler with " +
-      "the root of the value. dead: 0 on every held-out image. mute: not dead, but its mean's standard deviation " +
-      `over the held-out images is below ${MUTE}. lost, or never answered: the answer on fewer than ${FEW} of the ` +
-      `1,000 held-out images. These and the accuracy are measured every ${EXAMINED} steps.`,
+      element("span", {class: "fig-train-against"}, "−"), " against it; ", scale, " in either lane, and paler with " +
+      "the root of the value. Framed: the lane's answer for this garment; underlined: its true class. Dead: 0 on " +
+      "every held-out image. Mute: not dead, but the standard deviation of its mean over the held-out images is " +
+      `below ${MUTE}. Lost, or never answered: the answer on fewer than ${FEW} of the 1,000 held-out images. These ` +
+      `words and the accuracy are measured every ${EXAMINED} steps.`,
       element("span", {class: "fig-train-kind"}, kernel ? " The inner loops run as WebAssembly."
-        : " The inner loops run as JavaScript: this browser lacks the faster ones.")));
+        : " The inner loops run as JavaScript: this browser lacks the faster ones.")),
+    element("p", {class: "fig-train-head"}, "The choices of the lanes. A change begins both anew."),
+    element("div", {class: "fig-train-choices"}, ...choiceBoxes));
   new ResizeObserver(() => draw()).observe(lossPlot);
-  showRecipes();
   chooseDuel(duels[0]);
 });
