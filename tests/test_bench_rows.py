@@ -41,6 +41,7 @@ def test_what_is_missing_names_the_command_and_its_minutes():
     text = bench_rows.not_benched("memory", "layers")
     assert text.startswith("In `book/`, `python -m nin bench --only memory layers` measures it")
     assert "about 2 minutes" in text
+    assert bench_rows.not_benched("sprint ladder").startswith("In `book/`, `python -m nin sprint --ladder` records it")
 
 
 def test_recorded_files_can_be_read():
@@ -155,7 +156,7 @@ def test_growth_is_told_end_from_end(growth):
     assert list(found) == ["batch size", "width", "pixels to a side"]
     assert found["width"].values.tolist() == [[0.25, 100.0, 10.0], [0.5, 50.0, 25.0]]  # by rising value
     batch, width, image = bench_rows.growth_words(growth, most=50.0)
-    assert "with 1 image takes 100.0 ms. Batches of 64 run at 10 times" in batch and "are reached at 16." in batch
+    assert "a batch of 1 takes 100.0 ms. Batches of 64 run at 10 times" in batch and "are reached at 16." in batch
     assert "From 0.25 to 0.5 an image costs 5 times the arithmetic and 2 times the time" in width
     assert "10 GFLOP/s at the one end, 25 at the other, 50% of its bound." in width
     assert "67 to 224 an image costs 40 times the arithmetic and 20 times the time" in image

@@ -45,6 +45,11 @@ def test_every_choice_is_a_nin(change):
                               rtol=1e-3, atol=1e-4)
 
 
+def test_it_is_as_small_as_the_page_says():
+    assert sum(sprint.math.prod(shape) for shape in sprint.shapes(sprint.Sprint())) == 29_200
+    assert sprint.Sprint().images == 24_000
+
+
 @pytest.mark.parametrize("shape", [(16, 9), (32, 144), (64, 64), (10, 64)])
 def test_an_orthogonal_update_keeps_the_directions_and_evens_out_their_lengths(shape):
     torch.manual_seed(0)

@@ -12,6 +12,7 @@ from ..scale import RESULTS
 MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "pocket": 3, "accuracy": 3, "growth": 2, "profile": 0.2,
            "memory": 1.5, "layers": 1}
 PARTS = tuple(MINUTES)
+SPRINTS = {"sprint": ("--runs 100", 10), "sprint ladder": ("--ladder", 15)}  # how they are recorded, and the minutes
 TARGET = 0.874  # the section's test accuracy
 # What a step does, by words in the names of torch's operations; the first that fits.
 KINDS = {"convolutions": ("conv",), "ReLU": ("clamp_min", "relu", "threshold"), "pooling": ("pool", "aten::mean"),
@@ -38,6 +39,8 @@ def bench_part(path, part):
 
 def not_benched(*parts):
     """The command that measures some parts, and about how long it takes, in Markdown."""
+    if parts[0] in SPRINTS:
+        return "In `book/`, `python -m nin sprint {}` records it, in about {} minutes.".format(*SPRINTS[parts[0]])
     minutes = max(1, round(sum(MINUTES[part] for part in parts)))
     return (f"In `book/`, `python -m nin bench --only {' '.join(parts)}` measures it, in about {minutes} "
             f"minute{'s' * (minutes > 1)}.")
@@ -185,7 +188,7 @@ def growth_words(rows, most=None):
     found, batch = arithmetic(rows), arithmetic(rows)["batch size"]
     one, best = batch.iloc[0], batch.loc[batch["images/s"].idxmax()]
     near = batch.loc[batch["images/s"] >= 0.9 * best["images/s"], "value"].min()
-    words = [f"- **Batch.** A step with {one['value']:.0f} image{'s' * (one['value'] > 1)} takes "
+    words = [f"- **Batch.** A step of a batch of {one['value']:.0f} takes "
              f"{1000 * one['value'] / one['images/s']:.1f} ms. Batches of {best['value']:,.0f} run at "
              f"{best['images/s'] / one['images/s']:.0f} times its images/s; nine tenths of that are reached at "
              f"{near:,.0f}."]
