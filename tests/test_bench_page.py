@@ -110,4 +110,5 @@ def test_predictions_are_answered_by_the_rows(shown, side, seconds, right):
     for cell, start in zip(("growth-options", "sprint-options"), right):
         options = text(found, cell).split("<details>")[1:]
         yes, = (option for option in options if "**Yes.**" in option)
-        assert yes.startswith(f"<summary>{start}") and sum("**No.**" in option for option in options) == len(options) - 1
+        assert yes.startswith(f"<summary>{start}")
+        assert sum("**No.**" in option for option in options) == len(options) - 1

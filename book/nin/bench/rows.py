@@ -232,6 +232,6 @@ def profile_words(rows, most=None):
     of_bound = f", {rate / most:.0%} of the bound's" if most else ""
     rest = ", ".join(f"{name} {row['share (%)']:.0f}%" for name, row in kinds.drop("convolutions").iterrows()
                      if row["share (%)"] >= 0.5)
-    return (f"A step of {whole['batch size']:.0f} images spends {share:.0f}% of its time in convolutions, at {rate:.2f} "
-            f"TFLOP/s{of_bound}. The rest: {rest}. If all of it cost nothing, a step would be "
+    return (f"A step of {whole['batch size']:.0f} images spends {share:.0f}% of its time in convolutions, at "
+            f"{rate:.2f} TFLOP/s{of_bound}. The rest: {rest}. If all of it cost nothing, a step would be "
             f"{100 / share:.2f} times as fast, and no more.")
