@@ -41,6 +41,7 @@ def test_what_is_missing_names_the_command_and_its_minutes():
     text = bench_rows.not_benched("memory", "layers")
     assert text.startswith("In `book/`, `python -m nin bench --only memory layers` measures it")
     assert "about 2 minutes" in text
+    assert bench_rows.not_benched("sprint ladder").startswith("In `book/`, `python -m nin sprint --ladder` records it")
 
 
 def test_recorded_files_can_be_read():
@@ -127,6 +128,57 @@ def test_the_words_on_layers_name_the_longest():
     first, kernels, last = bench_rows.layer_words(layers.assign(**{"kernels (ms)": 9.0}))
     assert "conv, takes the longest: 70%" in first and "Longest is" not in first
     assert kernels.startswith("Kernels ran for 90%") and "20% more. The difference is" in last
+
+
+def test_the_ladder_is_sorted_by_what_a_choice_brings():
+    rows = pd.DataFrame({"accuracy": [0.878, 0.86, 0.879, 0.884, 0.8781], "standard error": 0.001,
+                         "all (s)": [2.0, 1.0, 3.0, 2.0, 2.1]}, index=["as it is", "short", "slow", "good", "same"])
+    words = bench_rows.ladder_words(rows)
+    assert words == ["- Taking back costs accuracy: short (-1.80 points, -50% s).",
+                     "- Costs time and no accuracy: slow (+0.10 points, +50% s).",
+                     "- Would bring something: good (+0.60 points, +0% s).",
+                     "- Changes neither beyond chance: same (+0.01 points, +5% s)."]
+
+
+@pytest.fixture
+def growth():
+    """Made-up rows of the part "growth"."""
+    points = [("batch size", 1, 10.0, 0.1), ("batch size", 16, 95.0, 0.1), ("batch size", 64, 100.0, 0.1),
+              ("width", 0.5, 50.0, 0.5), ("width", 0.25, 100.0, 0.1), ("pixels to a side", 67, 400.0, 0.05),
+              ("pixels to a side", 224, 20.0, 2.0), ("processes × threads", "1 × 1", 60.0, None),
+              ("processes × threads", "2 × 1", 120.0, None)]
+    return pd.DataFrame([{"varied": varied, "value": value, "images/s": rate, "GFLOP an image": work}
+                         for varied, value, rate, work in points])
+
+
+def test_growth_is_told_end_from_end(growth):
+    found = bench_rows.arithmetic(growth)
+    assert list(found) == ["batch size", "width", "pixels to a side"]
+    assert found["width"].values.tolist() == [[0.25, 100.0, 10.0], [0.5, 50.0, 25.0]]  # by rising value
+    batch, width, image = bench_rows.growth_words(growth, most=50.0)
+    assert "a batch of 1 takes 100.0 ms. Batches of 64 run at 10 times" in batch and "are reached at 16." in batch
+    assert "From 0.25 to 0.5 an image costs 5 times the arithmetic and 2 times the time" in width
+    assert "10 GFLOP/s at the one end, 25 at the other, 50% of its bound." in width
+    assert "67 to 224 an image costs 40 times the arithmetic and 20 times the time" in image
+    assert bench_rows.growth_words(growth)[1].endswith("25 at the other.")
+    assert bench_rows.together(growth)["× one"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("workers, hours", [(1, 15), (2, 8), (3, 6), (50, 6)])
+def test_independent_runs_end_with_the_longest_at_the_earliest(workers, hours):
+    assert bench_rows.finished_after([2, 3, 4, 6], workers) == hours
+
+
+def test_a_profile_is_taken_together_by_kind():
+    spent = {"aten::convolution_backward": 50.0, "aten::mkldnn_convolution": 30.0, "aten::clamp_min": 6.0,
+             "aten::max_pool2d_with_indices": 4.0, "aten::copy_": 8.0, "aten::strange": 2.0, "whole step": 100.0}
+    rows = pd.DataFrame({"ms a step": spent, "GFLOP": {"whole step": 40.0}, "batch size": 128})
+    kinds = bench_rows.profile_kinds(rows)["share (%)"]
+    assert kinds.to_dict() == {"convolutions": 80, "copies, casts and filling": 8, "ReLU": 6, "pooling": 4,
+                               "all else": 2}
+    words = bench_rows.profile_words(rows, most=0.625)
+    assert "128 images spends 80% of its time in convolutions, at 0.50 TFLOP/s, 80% of the bound's" in words
+    assert "copies, casts and filling 8%, ReLU 6%, pooling 4%, all else 2%" in words and "1.25 times as fast" in words
 
 
 def test_reading_needs_no_torch():

@@ -45,7 +45,7 @@ def test_every_part_is_measured_written_and_shown(tmp_path, capsys, monkeypatch)
         assert row["images/s against d2l"] == pytest.approx(row["images/s"] / first["images/s"])
         assert row["wall clock against d2l"] == pytest.approx(first["s per epoch"] / row["s per epoch"])
         assert row["s per epoch, lowest"] <= row["s per epoch"] <= row["s per epoch, highest"]
-        assert row["images"] == 40 and row["peak memory (MB)"] > 0 and "failed" not in row
+        assert row["images"] == 40 and row["test images"] == 8 and row["peak memory (MB)"] > 0 and "failed" not in row
     assert {row["path"]: row["s to first step"] for row in parts["start"]} == {"d2l": 3, "plain": 2, "fastest": 1}
     assert [row["epochs"] for row in parts["accuracy"]] == [1, 1, 1]
     assert {"scale", "device", "torch", "python", "measured on"} <= rows[0].keys() and rows[0]["scale"] == "smoke"
@@ -113,9 +113,10 @@ def test_capturing_a_graph_is_not_timed(without_d2l, monkeypatch):
 
     monkeypatch.setattr(speed, "levers", lambda pocket: {"plain": Speed(), "+ CUDA graph": Speed(graph=True)})
     monkeypatch.setattr(speed, "train", train)
-    monkeypatch.setattr(speed, "_cpu_peaks", lambda steps, train_set, recipe: dict.fromkeys(["d2l", *steps], 1e6))
+    monkeypatch.setattr(speed, "_warm_step", lambda how, recipe, train_set: print)
+    monkeypatch.setattr(speed, "measured_peak", lambda work, device: 1e6)
     _, plain, graph = speed.speed(2)
-    assert runs == [(False, 1), (True, 2)] * 3  # in turn, the first round to warm up
+    assert runs == [(False, 1), (True, 2)] * 2  # in turn; on a CPU a step warms up, not an epoch
     assert plain["images/s"] == graph["images/s"] == 20 and graph["s per epoch"] == 2.5
 
 
@@ -137,6 +138,21 @@ def test_a_cpu_times_as_many_batches_as_d2l_needs(monkeypatch):
     assert (pocket.loader_batches, pocket.pocket) == (40, True)
     monkeypatch.setattr(speed, "device", lambda: torch.device("cuda"))
     assert speed.size().loader_batches > 469
+
+
+def test_a_test_batch_for_six_to_train_on():
+    for batches, (train, test) in ((5, (5, 1)), (12, (12, 2)), (10**9, (7500, 1250))):  # of 8 images each
+        loaders = speed.d2l_loaders(replace(speed.size(), loader_batches=batches))
+        assert (len(loaders[0]), len(loaders[1])) == (train, test) or speed.load(train=True).images.shape[0] < 60_000
+
+
+def test_the_profile_names_the_operations_of_a_step():
+    *operations, whole = speed.profile()
+    spent = {row["path"]: row["ms a step"] for row in operations}
+    assert {"aten::convolution_backward", "aten::clamp_min"} & spent.keys() and min(spent.values()) > 0
+    assert 0.9 < sum(spent.values()) / whole["ms a step"] <= 1.0001 and whole["path"] == "whole step"
+    work = speed.training_work(speed.size().fit(speed.SECTION).variant, 4)[0]
+    assert whole["GFLOP"] == pytest.approx(8 * work / 1e9) and whole["batch size"] == 8
 
 
 @pytest.mark.parametrize("accuracies, reached", [((0.5, 0.9, 0.88), (2, 20.0)), ((0.5, 0.6), (None, None)),

@@ -16,7 +16,7 @@ from . import growth, layers, memory, speed
 from .rows import PARTS
 from .write import table, write
 
-SHOWN = {"speed": PARTS[:6], "exercise-3-resources": PARTS[6:]}  # by which page
+SHOWN = {"speed": PARTS[:7], "exercise-3-resources": PARTS[7:]}  # by which page
 
 
 def bench(parts=PARTS, rounds=3, folder=RESULTS):
@@ -25,7 +25,7 @@ def bench(parts=PARTS, rounds=3, folder=RESULTS):
     work = {"bound": lambda: [{"path": path, **layers.bound(variant)} for path, variant in variants.items()],
             "start": speed.start, "speed": lambda: speed.speed(rounds),
             "pocket": lambda: speed.speed(rounds, pocket=True), "accuracy": speed.accuracy,
-            "growth": growth.growth, "memory": memory.footprint,
+            "growth": growth.growth, "profile": speed.profile, "memory": memory.footprint,
             "layers": lambda: layers.layer_times(current().batch_size(SECTION.batch_size))}
     found = []
     for part in parts:

@@ -3,6 +3,7 @@
 import joblib
 import torch
 
+from ..costs import layers
 from ..model import build
 from ..recipes import SECTION, change
 from ..scale import SCALES, current, device
@@ -19,14 +20,14 @@ WORKERS = ((1, 1), (1, 2), (2, 1))  # processes, and threads in each
 
 
 def growth():
-    """One row a point: what is varied, its value, and images/s; the rest as in the pocket's run, batch 128."""
-    smoke = current().name == "smoke"
-    rows = [_row("batch size", n, rate(POCKET, n, 28)) for n in BATCHES[:2 if smoke else None]]
-    batch_size = current().batch_size(SECTION.batch_size)
-    for width in WIDTHS[:2 if smoke else None]:
-        rows.append(_row("width", width, rate(change(SECTION, native=True, width=width).variant, batch_size, 28)))
-    for side in SIDES[:2 if smoke else None]:
-        rows.append(_row("pixels to a side", side, rate(QUARTER, batch_size, side)))
+    """One row a point: what is varied, its value, images/s and GFLOP an image; the rest as in the pocket's run."""
+    few, batch_size = 2 if current().name == "smoke" else None, current().batch_size(SECTION.batch_size)
+    points = [("batch size", n, POCKET, n, 28) for n in BATCHES[:few]]
+    points += [("width", width, change(SECTION, native=True, width=width).variant, batch_size, 28)
+               for width in WIDTHS[:few]]
+    points += [("pixels to a side", side, QUARTER, batch_size, side) for side in SIDES[:few]]
+    rows = [{**_row(varied, value, rate(*how)), "GFLOP an image": work(how[0], how[2]) / 1e9}
+            for varied, value, *how in points]
     if device().type == "cpu":
         rows += [_row("processes × threads", f"{processes} × {threads}", together(processes, threads, batch_size))
                  for processes, threads in WORKERS]
@@ -35,6 +36,12 @@ def growth():
 
 def _row(varied, value, images_per_second):
     return {"path": f"{varied} {value}", "varied": varied, "value": value, "images/s": images_per_second}
+
+
+def work(variant, side):
+    """FLOP of a training step per image of so many pixels to a side; the first layer is spared its input's gradient."""
+    first, *rest = layers(build(variant), (1, 1, side, side))
+    return 2 * (2 * first.macs + 3 * sum(row.macs for row in rest))
 
 
 def rate(variant, batch_size, side):

@@ -1,5 +1,6 @@
 """What `python -m nin bench` has written, read back for chapter 6 and the page on speed. Needs no torch."""
 
+import heapq
 import json
 
 import pandas as pd
@@ -8,9 +9,15 @@ from ..compare import fraction_interval, mean_interval
 from ..scale import RESULTS
 
 # The parts of a benchmark, and the minutes that each takes on a GPU: guesses.
-MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "pocket": 3, "accuracy": 3, "growth": 2, "memory": 1.5, "layers": 1}
+MINUTES = {"bound": 0.2, "start": 0.5, "speed": 5, "pocket": 3, "accuracy": 3, "growth": 2, "profile": 0.2,
+           "memory": 1.5, "layers": 1}
 PARTS = tuple(MINUTES)
+SPRINTS = {"sprint": ("--runs 100", 10), "sprint ladder": ("--ladder", 15)}  # how they are recorded, and the minutes
 TARGET = 0.874  # the section's test accuracy
+# What a step does, by words in the names of torch's operations; the first that fits.
+KINDS = {"convolutions": ("conv",), "ReLU": ("clamp_min", "relu", "threshold"), "pooling": ("pool", "aten::mean"),
+         "dropout": ("bernoulli", "dropout"), "update and gradients": ("sgd", "optimizer", "add_", "foreach"),
+         "copies, casts and filling": ("copy", "fill_", "zero", "contiguous", "cat", "aten::to")}
 
 
 def _rows(path):
@@ -32,6 +39,8 @@ def bench_part(path, part):
 
 def not_benched(*parts):
     """The command that measures some parts, and about how long it takes, in Markdown."""
+    if parts[0] in SPRINTS:
+        return "In `book/`, `python -m nin sprint {}` records it, in about {} minutes.".format(*SPRINTS[parts[0]])
     minutes = max(1, round(sum(MINUTES[part] for part in parts)))
     return (f"In `book/`, `python -m nin bench --only {' '.join(parts)}` measures it, in about {minutes} "
             f"minute{'s' * (minutes > 1)}.")
@@ -146,3 +155,83 @@ def sprint_words(rows):
                  f"{accuracy.min():.2f}%, highest {accuracy.max():.2f}%. {share.mean:.0%} of the runs reach "
                  f"{100 * TARGET:.1f}% ({100 * share.low:.0f} to {100 * share.high:.0f}%)."]
     return words
+
+
+def ladder_words(rows):
+    """What the rows of the sprint's ladder say, in lines of Markdown: what costs accuracy, what seconds, what neither.
+
+    A difference in accuracy counts from two of its standard errors on, one in seconds from a tenth on.
+    """
+    base, found = rows.iloc[0], {"accuracy": [], "seconds": [], "brings": [], "nothing": []}
+    for name, row in rows.iloc[1:].iterrows():
+        points = 100 * (row["accuracy"] - base["accuracy"])
+        error = 100 * (row["standard error"] ** 2 + base["standard error"] ** 2) ** 0.5
+        longer = row["all (s)"] / base["all (s)"] - 1
+        worse, better, slower = points < -2 * error, points > 2 * error, longer > 0.1
+        kind = ("accuracy" if worse else "seconds" if slower else "brings" if better or longer < -0.1 else "nothing")
+        found[kind].append(f"{name} ({points:+.2f} points, {longer:+.0%} s)")
+    told = {"accuracy": "Taking back costs accuracy: ", "seconds": "Costs time and no accuracy: ",
+            "brings": "Would bring something: ", "nothing": "Changes neither beyond chance: "}
+    return [f"- {told[kind]}{'; '.join(names)}." for kind, names in found.items() if names]
+
+
+def arithmetic(rows):
+    """The part "growth" as {what is varied: DataFrame of value, images/s and GFLOP/s, by rising value}."""
+    rows = rows[rows["varied"] != "processes × threads"]
+    rows = rows.assign(**{"GFLOP/s": rows["images/s"] * rows["GFLOP an image"]})
+    return {varied: some.sort_values("value")[["value", "images/s", "GFLOP/s"]].astype(float)
+            for varied, some in rows.groupby("varied", sort=False)}
+
+
+def growth_words(rows, most=None):
+    """What the part "growth" says, in lines of Markdown; `most` is the machine's GFLOP/s, where it is known."""
+    found, batch = arithmetic(rows), arithmetic(rows)["batch size"]
+    one, best = batch.iloc[0], batch.loc[batch["images/s"].idxmax()]
+    near = batch.loc[batch["images/s"] >= 0.9 * best["images/s"], "value"].min()
+    words = [f"- **Batch.** A step of a batch of {one['value']:.0f} takes "
+             f"{1000 * one['value'] / one['images/s']:.1f} ms. Batches of {best['value']:,.0f} run at "
+             f"{best['images/s'] / one['images/s']:.0f} times its images/s; nine tenths of that are reached at "
+             f"{near:,.0f}."]
+    for varied, name in (("width", "Width"), ("pixels to a side", "Image")):
+        low, high = found[varied].iloc[0], found[varied].iloc[-1]
+        work = high["GFLOP/s"] / high["images/s"] / (low["GFLOP/s"] / low["images/s"])
+        of_bound = f", {high['GFLOP/s'] / most:.0%} of its bound" if most else ""
+        words.append(f"- **{name}.** From {low['value']:g} to {high['value']:g} an image costs {work:.0f} times the "
+                     f"arithmetic and {low['images/s'] / high['images/s']:.0f} times the time: the machine does "
+                     f"{low['GFLOP/s']:,.0f} GFLOP/s at the one end, {high['GFLOP/s']:,.0f} at the other{of_bound}.")
+    return words
+
+
+def together(rows):
+    """Of the part "growth": images/s by processes × threads, as a DataFrame, beside one process with one thread."""
+    rows = rows[rows["varied"] == "processes × threads"].set_index("value")[["images/s"]]
+    return rows.assign(**{"× one": rows["images/s"] / rows["images/s"].iloc[0]}).rename_axis("processes × threads")
+
+
+def finished_after(seconds, workers):
+    """Seconds until independent runs are done: the longest first, each by the worker that is free first."""
+    free = [0.0] * workers
+    for run in sorted(seconds, reverse=True):
+        heapq.heapreplace(free, free[0] + run)
+    return max(free)
+
+
+def profile_kinds(rows):
+    """The part "profile" by kind of operation: a DataFrame of ms a step and their share in %, most first."""
+    spent = rows.drop("whole step")["ms a step"]
+    kinds = [next((kind for kind, words in KINDS.items() if any(word in name.lower() for word in words)), "all else")
+             for name in spent.index]
+    found = spent.groupby(kinds).sum().sort_values(ascending=False).to_frame()
+    return found.assign(**{"share (%)": 100 * found["ms a step"] / found["ms a step"].sum()}).rename_axis("operations")
+
+
+def profile_words(rows, most=None):
+    """What the part "profile" says, in one line of Markdown; `most` is the machine's TFLOP/s, where it is known."""
+    kinds, whole = profile_kinds(rows), rows.loc["whole step"]
+    share, rate = kinds.loc["convolutions", "share (%)"], whole["GFLOP"] / kinds.loc["convolutions", "ms a step"]
+    of_bound = f", {rate / most:.0%} of the bound's" if most else ""
+    rest = ", ".join(f"{name} {row['share (%)']:.0f}%" for name, row in kinds.drop("convolutions").iterrows()
+                     if row["share (%)"] >= 0.5)
+    return (f"A step of {whole['batch size']:.0f} images spends {share:.0f}% of its time in convolutions, at "
+            f"{rate:.2f} TFLOP/s{of_bound}. The rest: {rest}. If all of it cost nothing, a step would be "
+            f"{100 / share:.2f} times as fast, and no more.")

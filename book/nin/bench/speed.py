@@ -12,11 +12,13 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import torch
 
+from ..costs import training_work
 from ..d2l import d2l_folder
 from ..data import enlarge, load, to_float
 from ..model import build
@@ -24,6 +26,7 @@ from ..recipes import SECTION, SOUND
 from ..scale import SCALES, current, device
 from ..step import Speed, Step, fastest
 from ..training import train
+from .layers import operation_seconds
 from .memory import measured_peak, plain_step
 
 # Batches of d2l's loaders that are timed on a CPU: of the section's network (d2l needs five), of the pocket's.
@@ -69,10 +72,15 @@ def d2l_quietly():
 
 
 def d2l_loaders(scale):
-    """d2l's own loaders, of images as large as the scale's network takes them, cut to the scale."""
+    """d2l's own loaders, of images as large as the scale's network takes them, cut to the scale.
+
+    As in the whole set, there is one batch to test on for six to train on.
+    """
     with d2l_folder(), d2l_quietly() as (d2l, _):
         batch_size, side = scale.batch_size(SECTION.batch_size), None if scale.pocket else 224
-        return [scale.limit(loader) for loader in d2l.load_data_fashion_mnist(batch_size, resize=side)]
+        train_loader, test_loader = d2l.load_data_fashion_mnist(batch_size, resize=side)
+    fewer = replace(scale, loader_batches=-(-scale.loader_batches // 6))
+    return scale.limit(train_loader), fewer.limit(test_loader)
 
 
 def d2l_train(scale, loaders, num_epochs):
@@ -83,9 +91,13 @@ def d2l_train(scale, loaders, num_epochs):
 
 
 def speed(rounds, pocket=False):
-    """Time one epoch with its evaluation by every path, `rounds` times in turn, after a round to warm up."""
+    """Time one epoch with its evaluation by every path, `rounds` times in turn, after a round to warm up.
+
+    On a CPU a path warms up by one step alone. The peak is that of an epoch on a GPU; on a CPU that of a step, beyond
+    weights and data set, since torch counts a CPU's memory only while it profiles.
+    """
     scale = size(pocket)
-    recipe, loaders, steps = scale.fit(SECTION), d2l_loaders(scale), {}
+    recipe, loaders = scale.fit(SECTION), d2l_loaders(scale)
     sets = [load(train=is_train).take(len(loader) * recipe.batch_size)
             for is_train, loader in zip((True, False), loaders)]
 
@@ -93,13 +105,13 @@ def speed(rounds, pocket=False):
         start = time.perf_counter()
         return d2l_train(scale, loaders, 1), time.perf_counter() - start
 
-    def ours(name, how):
+    def ours(how):
         epochs = 2 if how.graph else 1  # the first one of the two captures the graph
         run = train(replace(recipe, num_epochs=epochs), *sets, how, progress=False)
-        steps[name] = run.step
         return run.train_images / run.last["seconds"], run.last["seconds"] + run.last["test_seconds"]
 
-    paths = {"d2l": theirs} | {name: lambda name=name, how=how: ours(name, how) for name, how in levers(pocket).items()}
+    paths = {"d2l": theirs, **{name: partial(ours, how) for name, how in levers(pocket).items()}}
+    hows = {"d2l": None, **levers(pocket)}
     times, peaks, failed = {name: [] for name in paths}, {}, {}
     for turn in range(rounds + 1):
         for name in [name for name in paths if name not in failed]:
@@ -109,14 +121,12 @@ def speed(rounds, pocket=False):
                 elif device().type == "cuda":
                     peaks[name] = measured_peak(paths[name], device())
                 else:
-                    paths[name]()
+                    peaks[name] = measured_peak(_warm_step(hows[name], recipe, sets[0]), "cpu")
             except RuntimeError as error:  # a graph cannot be captured
                 if name in ("d2l", "plain"):
                     raise
                 failed[name] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    if device().type == "cpu":
-        peaks = _cpu_peaks(steps, sets[0], recipe)
-    about = {"images": len(sets[0]), "rounds": rounds, "batch size": recipe.batch_size,
+    about = {"images": len(sets[0]), "test images": len(sets[1]), "rounds": rounds, "batch size": recipe.batch_size,
              "network": "pocket" if pocket else "section"}
     return [_speed_row(name, times, peaks, failed) | about for name in paths]
 
@@ -132,20 +142,35 @@ def _speed_row(name, times, peaks, failed):
                   "wall clock against d2l": first[1] / seconds, "peak memory (MB)": peaks[name] / 1e6}
 
 
-def _cpu_peaks(steps, train_set, recipe):
-    """Of one step, beyond weights and data set: torch counts a CPU's memory only while it profiles."""
-    images, labels = train_set.images[:recipe.batch_size], train_set.labels[:recipe.batch_size]
-    net = build(recipe.variant)
-    optimizer = torch.optim.SGD(net.parameters(), recipe.lr)
+def _warm_step(how, recipe, train_set):
+    """One step as a function, taken once already: by a Speed or, for None, by d2l's path."""
+    batch = train_set.take(recipe.batch_size)
+    if how is None:
+        net = build(recipe.variant)
+        optimizer = torch.optim.SGD(net.parameters(), recipe.lr)
 
-    def d2l_step():
-        x = to_float(images)
-        plain_step(net, optimizer, x if recipe.variant.native else enlarge(x), labels)
+        def once():
+            x = to_float(batch.images)
+            plain_step(net, optimizer, x if recipe.variant.native else enlarge(x), batch.labels)
+    else:
+        once = partial(Step(recipe, how, "cpu"), batch.images, batch.labels, recipe.lr)
+    once()
+    return once
 
-    work = {"d2l": d2l_step} | {name: lambda step=step: step(images, labels, recipe.lr) for name, step in steps.items()}
-    for once in work.values():
-        once()
-    return {name: measured_peak(once, "cpu") for name, once in work.items()}
+
+def profile():
+    """The milliseconds of every operation of a step of the section's network, by the path that is fastest here."""
+    scale, how = size(), fastest()
+    recipe = scale.fit(SECTION)
+    batch, step = load(train=True).take(recipe.batch_size).to(device()), Step(recipe, how, device())
+    step.start(recipe)
+    step.net.train()
+    with how.applied():
+        spent = operation_seconds(lambda: step(batch.images, batch.labels, recipe.lr), device())
+    work = training_work(recipe.variant, 4)[0] * recipe.batch_size
+    rows = [{"path": name, "ms a step": 1000 * seconds} for name, seconds in spent.items() if seconds > 1e-5]
+    whole = {"path": "whole step", "ms a step": 1000 * sum(spent.values()), "GFLOP": work / 1e9, "how": str(how)}
+    return [{**row, "batch size": recipe.batch_size} for row in (*rows, whole)]
 
 
 def start():
