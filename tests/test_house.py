@@ -7,7 +7,7 @@ import pytest
 import notebooks
 import reach
 
-READERS = ("nin.runs.read", "nin.runs.studies", "nin.runs.answers", "nin.bench.rows")
+READERS = ("nin.runs.read", "nin.runs.studies", "nin.runs.answers", "nin.runs.starts", "nin.bench.rows")
 # What these chapters measure before the reader's eyes.
 MEASURED = {"speed": {"nin.bench.layers"}, "exercise-3-resources": {"nin.bench.memory"}}
 HEAVY = {"torch", "torchvision", "d2l"}
