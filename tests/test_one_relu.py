@@ -97,7 +97,7 @@ def test_map_or_garment(chapter):
 def trace(init, highest, gone):
     """A made-up trace of three looks; the classes `gone` are never answered."""
     confusion = [[0 if a in gone else 10 for a in range(10)] for _ in range(10)]
-    return {"case": {"seed": 0, "init": init}, "highest": highest, "hidden": [1.0, 2.0, 4.0],
+    return {"case": {"seed": 0, "init": init}, "highest": highest, "hidden": [1.0, 2.0, 4.0], "every": 10,
             "moved": [[0.0] * 10, [0.1] * 10, [0.2] * 10], "confusion": confusion}
 
 
@@ -111,7 +111,7 @@ def test_wakings_and_doses(chapter):
     text = shown["relu-why"][0]
     assert text.startswith("**Waking, Xavier.** 4 of 10 maps are dead at the start; 2 of these wake. ")
     # Map 3 woke at the second look, map 2 at the third: of two, the second in order is the median.
-    assert "‖h‖ is 4.00 times" in text and "moved by 20.0%" in text
+    assert "after 20 steps, its own weights have moved by 20.0%; ‖h‖ is then 4.00 times" in text
     assert text.endswith("After two epochs 3 classes are missing. Of their maps are: 1 dead at the start, 1 alive at "
                          "first and dead for a time, 1 never dead.")
     assert not any("Kaiming" in text for text in shown["relu-why"])
