@@ -176,7 +176,7 @@ def test_first_gradients_are_compared_in_pairs(monkeypatch):
 def test_a_prediction_says_yes_once_and_no_elsewhere_or_neither():
     meanings = {"a": "It would mean a.", "b": "It would mean b."}
     assert answers.chosen(meanings, "b", "3 of 4.") == {"a": "**No.** 3 of 4.", "b": "**Yes.** 3 of 4. It would mean b."}
-    assert answers.chosen(meanings, None, "") == meanings
+    assert answers.chosen(meanings, None, "") == {option: f"This would mean: it would mean {option}." for option in "ab"}
 
 
 def test_early_losses_and_starts_are_counted(recorded):

@@ -102,7 +102,8 @@ def chosen(meanings, right, text):
     `right` is the option that the runs bear out, `text` their figures; where `right` is None none is called right.
     """
     if right is None:
-        return {option: f"{meaning} {text}".strip() for option, meaning in meanings.items()}
+        return {option: f"This would mean: {meaning[0].lower()}{meaning[1:]} {text}".strip()
+                for option, meaning in meanings.items()}
     return {option: f"**Yes.** {text} {meaning}" if option == right else f"**No.** {text}"
             for option, meaning in meanings.items()}
 
