@@ -103,8 +103,7 @@ def ends_for_starts(runs):
 
 
 def relu_loses_classes(runs):
-    """Where one run of a pair with the same first weights loses classes it is the one with the ReLU, too often for chance.
-    """
+    """Where one run of a pair with the same first weights loses classes, it is the one with the ReLU, beyond chance."""
     pairs = [pair for labels in ((SECTION, LINEAR), (KAIMING, BOTH))
              for pair in read.paired(runs, *labels, lambda run: run["outcome"] == "classes lost")]
     return not any(without and not relu for relu, without in pairs) and mcnemar(pairs) < 0.05
@@ -194,7 +193,7 @@ def most_classes_are_missing_after_an_epoch(runs):
 
 
 def full_size(runs):
-    """The section's runs at its own size: those among the runs, which an exchange puts there, else the recorded ones."""
+    """The section's runs at its own size: those among the runs, where an exchange puts them, else the recorded."""
     found = [run for run in runs if run["scale"] == "full"] or read.load("training", "full")
     return [run for run in found if run["label"] == SECTION]
 

@@ -5,7 +5,7 @@ from statistics import stdev
 import numpy as np
 
 from nin.runs import starts
-from nin.runs.starts import HEADS, SECTIONS, SOUNDS, VANISHED, times
+from nin.runs.starts import HEADS, SECTIONS, SOUNDS, VANISHED, against
 
 STUDIES = ()  # no study's runs: a check gets the exchanged groups, or nothing for those that are recorded
 BLOCK, ONE_STEP = "NiN block", ("one-step 3×3", "one-step 1×1")
@@ -13,13 +13,13 @@ BLOCK, ONE_STEP = "NiN block", ("one-step 3×3", "one-step 1×1")
 
 def recorded(groups):
     """The gradients on the first batch, {(recipe, head): values}: as exchanged, else as recorded."""
-    return dict(groups) or starts.recorded()
+    return dict(groups) or starts.on_first_batch()
 
 
 def exchange(*pairs):
     """Puts groups in each other's place: pairs of (recipe, head)."""
     def exchanged(_):
-        found = starts.recorded()
+        found = starts.on_first_batch()
         other = dict(pairs) | {b: a for a, b in pairs}
         return [(other.get(group, group), values) for group, values in found.items()]
     return exchanged
@@ -27,7 +27,7 @@ def exchange(*pairs):
 
 def one_step_passes_more(groups):
     """Under the section's recipe the gradient through either one-step head is larger than through the block."""
-    return all(times(recorded(groups), SECTIONS, head).low > 1 for head in ONE_STEP)
+    return all(against(recorded(groups), SECTIONS, head).low > 1 for head in ONE_STEP)
 
 
 def one_step_varies_less(groups):
@@ -40,7 +40,7 @@ def one_step_varies_less(groups):
 
 def no_head_is_ten_times_the_block(groups):
     """Under either recipe the interval of every head against the block lies between a tenth and ten."""
-    found = [times(recorded(groups), recipe, head) for recipe in (SECTIONS, SOUNDS) for head in HEADS]
+    found = [against(recorded(groups), recipe, head) for recipe in (SECTIONS, SOUNDS) for head in HEADS]
     return all(1 / VANISHED < each.low <= each.high < VANISHED for each in found)
 
 

@@ -153,8 +153,8 @@ def test_options_are_called_right_by_the_interval_alone(recorded):
         '<div class="options">\n\n<details><summary>a</summary>\n\nb\n\n</details>\n</div>')
 
 
-def test_first_gradients_are_compared_in_pairs(monkeypatch):
-    """Twice the block's under the section's recipe, equal under the sound one; a hundred times would be an explosion."""
+def test_first_gradients_are_compared_by_their_geometric_means(monkeypatch):
+    """Twice the block's under the section's recipe, equal under the sound one; a hundred times would be too much."""
     def record(factor):
         cases = [{"case": {"recipe": recipe, "head": head}, "relative": [by * 2 * of for of in apart]}
                  for recipe, one in ((starts.SECTIONS, factor), (starts.SOUNDS, 1.0))
@@ -166,7 +166,7 @@ def test_first_gradients_are_compared_in_pairs(monkeypatch):
         "**they do not vanish or explode because of one step.** Over 4 initialisations the gradient through the "
         "one-step 3×3 is 2.00 times [0.")
     assert " that through the NiN block under the section's recipe, and 1.00 times [0." in starts.one_step()
-    assert starts.larger() == "it depends" and starts.times(starts.recorded(), starts.SOUNDS, "gradual") is None
+    assert starts.larger() == "it depends" and starts.against(starts.on_first_batch(), starts.SOUNDS, "gradual") is None
     record(100.0)
     assert starts.one_step().startswith("**they do vanish or explode")
     monkeypatch.setattr(read, "cases", lambda name: [])
@@ -174,9 +174,9 @@ def test_first_gradients_are_compared_in_pairs(monkeypatch):
 
 
 def test_a_prediction_says_yes_once_and_no_elsewhere_or_neither():
-    meanings = {"a": "It would mean a.", "b": "It would mean b."}
-    assert answers.chosen(meanings, "b", "3 of 4.") == {"a": "**No.** 3 of 4.", "b": "**Yes.** 3 of 4. It would mean b."}
-    assert answers.chosen(meanings, None, "") == {option: f"This would mean: it would mean {option}." for option in "ab"}
+    meanings = {"a": "It is a.", "b": "It is b."}
+    assert answers.chosen(meanings, "b", "3 of 4.") == {"a": "**No.** 3 of 4.", "b": "**Yes.** 3 of 4. It is b."}
+    assert answers.chosen(meanings, None, "") == {option: f"This would mean: it is {option}." for option in "ab"}
 
 
 def test_early_losses_and_starts_are_counted(recorded):

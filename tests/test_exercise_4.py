@@ -171,12 +171,12 @@ def test_runs_of_which_none_is_clean_are_drawn_and_judge_nothing(chapter):
 
 
 def test_predictions_are_answered_by_what_is_recorded(chapter, monkeypatch):
-    """The first gradients by the experiment's cases, the information by clean runs; without either, no yes and no no."""
+    """The first gradients by the experiment's cases, the information by clean runs; else no option is right or wrong."""
     cases = [{"case": {"recipe": recipe, "head": head}, "relative": [2.0 * factor, 3.0 * factor, 5.1 * factor]}
              for recipe in ("the section's recipe", "a sound recipe") for head, factor in (("block", 1), ("3x3", 4))]
     monkeypatch.setattr(read, "cases", lambda name: cases)
     shown, _ = chapter([line(TWO[0], "one-step 3×3, a sound recipe", seed, information=0.02) for seed in range(5)])
-    for cell, right in (("gradient-options", "The one-step 3×3, under both"), ("information-options", "By one point or")):
+    for cell, right in (("gradient-options", "The one-step 3×3, under"), ("information-options", "By one point or")):
         options = shown[cell][0].split("<details>")[1:]
         assert [option.split("<summary>")[1].startswith(right) for option in options] == [
             "**Yes.**" in option for option in options], cell

@@ -95,7 +95,8 @@ def test_one_against_two_is_answered_and_turns(shown):
 def test_the_live_predictions_are_answered_by_recorded_runs(shown):
     """Made-up runs all leave ln 10 at once; of the other recipe's there are none, so no option is right yet."""
     options, = shown("exercise-1-tuning", 5)["live-options"]
-    assert options.count("Within 300 steps 5 of 5 recorded runs at lr 0.05 left ln 10.") == 3 and "**Yes.**" not in options
+    assert options.count("Within 300 steps 5 of 5 recorded runs at lr 0.05 left ln 10.") == 3
+    assert "**Yes.**" not in options
     options, = shown("exercise-2-one-by-one", 3)["live-options"]
     right, = (option for option in options.split("<details>") if "**Yes.**" in option)
     assert "They are level" in right and "over 3 and 3 recorded runs." in right and options.count("**No.**") == 2

@@ -12,7 +12,7 @@ VANISHED = 10  # a factor that would count as vanishing or exploding
 
 
 class Times(NamedTuple):
-    """How many times as large one head's gradients are as another's: geometric mean, 95% interval, initialisations."""
+    """How many times as large one head's gradients are as another's: ratio of geometric means, 95% interval, starts."""
 
     mean: float
     low: float
@@ -20,33 +20,36 @@ class Times(NamedTuple):
     n: int
 
     def text(self):
-        """"2.04 times [1.85, 2.24]"."""
+        """As "2.04 times [1.85, 2.24]"."""
         return f"{self.mean:.2f} times [{self.low:.2f}, {self.high:.2f}]"
 
 
-def recorded(cases=None):
+def on_first_batch():
     """{(recipe, head): [‖gradient‖ / ‖weights‖ of the body's last convolution, one an initialisation]}."""
     names = {code: name for name, code in HEADS.items()}
-    cases = read.cases("first-gradients") if cases is None else cases
-    return {(line["case"]["recipe"], names[line["case"]["head"]]): line["relative"] for line in cases}
+    return {(line["case"]["recipe"], names[line["case"]["head"]]): line["relative"]
+            for line in read.cases("first-gradients")}
 
 
-def times(found, recipe, head, reference="NiN block"):
-    """`Times` of a head against a reference, in pairs that share their body's first weights; None where one lacks."""
-    from ..compare import mean_interval
+def against(found, recipe, head, reference="NiN block"):
+    """`Times` of a head against a reference; None where one of them lacks.
+
+    Welch's interval on the logarithms: the heads draw other numbers of weights, so one seed gives them other bodies.
+    """
+    from ..compare import welch
 
     sides = [found.get((recipe, name)) for name in (head, reference)]
     if None in sides:
         return None
-    logs = [math.log10(a / b) for a, b in zip(*sides, strict=True) if a and b]
-    mean, low, high, n = mean_interval(logs)
-    return Times(10 ** mean, 10 ** low, 10 ** high, n)
+    own, its = ([math.log10(value) for value in side if value] for side in sides)
+    mean, low, high, _ = welch(its, own)
+    return Times(10 ** mean, 10 ** low, 10 ** high, min(len(own), len(its)))
 
 
 def both_recipes():
     """[`Times` of the one-step 3×3 against the NiN block] under the section's recipe and the sound one, or []."""
-    found = recorded()
-    pairs = [times(found, recipe, "one-step 3×3") for recipe in (SECTIONS, SOUNDS)]
+    found = on_first_batch()
+    pairs = [against(found, recipe, "one-step 3×3") for recipe in (SECTIONS, SOUNDS)]
     return [] if None in pairs else pairs
 
 
