@@ -171,7 +171,7 @@ def test_runs_of_which_none_is_clean_are_drawn_and_judge_nothing(chapter):
 
 
 def test_predictions_are_answered_by_what_is_recorded(chapter, monkeypatch):
-    """The first gradients by the experiment's cases, the information by clean runs; else no option is right or wrong."""
+    """The first gradients by the experiment's cases, the information by clean runs; else none is right."""
     cases = [{"case": {"recipe": recipe, "head": head}, "relative": [2.0 * factor, 3.0 * factor, 5.1 * factor]}
              for recipe in ("the section's recipe", "a sound recipe") for head, factor in (("block", 1), ("3x3", 4))]
     monkeypatch.setattr(read, "cases", lambda name: cases)
