@@ -1,4 +1,4 @@
-"""What chapters 1 to 3 say in words of recorded runs: see test_claims.py."""
+"""What chapters 1 to 3, and the pages that quote them, say in words of recorded runs: see test_claims.py."""
 
 from statistics import mean, median
 
@@ -79,12 +79,22 @@ def next_seeds(runs):
             for run in runs]
 
 
-def dead_maps_wake(runs):
-    """Of the maps that are dead at the start of the section's runs, fewer than a quarter as many are at the end."""
-    both = [(run["dead_before"], run["dead_after"]) for run in runs if run["label"] == SECTION
+def woke(runs, label):
+    """The share of the maps dead at the start of a label's runs that is left at their end, net of those that died."""
+    both = [(run["dead_before"], run["dead_after"]) for run in runs if run["label"] == label
             and run["dead_before"] is not None and run["dead_after"] is not None]
     before, after = (sum(side) for side in zip(*both, strict=True))
-    return after < before / 4
+    return after / before if before else float("inf")
+
+
+def nearly_all_dead_maps_wake(runs):
+    """Under Xavier as under Kaiming at most an eighth as many maps are dead at the end as at the start."""
+    return max(woke(runs, SECTION), woke(runs, KAIMING)) <= 1 / 8
+
+
+def dead_maps_wake(runs):
+    """Of the maps that are dead at the start of the section's runs, fewer than a quarter as many are at the end."""
+    return woke(runs, SECTION) < 1 / 4
 
 
 def ends_for_starts(runs):
@@ -93,11 +103,10 @@ def ends_for_starts(runs):
 
 
 def relu_loses_classes(runs):
-    """With the last ReLU more runs lose classes than without it, in pairs that share their first weights."""
+    """Where one run of a pair with the same first weights loses classes, it is the one with the ReLU, beyond chance."""
     pairs = [pair for labels in ((SECTION, LINEAR), (KAIMING, BOTH))
              for pair in read.paired(runs, *labels, lambda run: run["outcome"] == "classes lost")]
-    with_relu, without = (sum(side) for side in zip(*pairs, strict=True))
-    return with_relu > without and mcnemar(pairs) < 0.05
+    return not any(without and not relu for relu, without in pairs) and mcnemar(pairs) < 0.05
 
 
 def linear_runs_fall_back(runs):
@@ -160,6 +169,65 @@ def answered_for_lost(runs):
     return [{**run, "lost": [k for k in range(10) if k not in run["lost"]]} if run["lost"] else run for run in runs]
 
 
+def most_lost_classes_are_never_answered(runs):
+    """Of the lost classes more than half are not answered once on the test images."""
+    counts = [run["answered"][k] for run in losing(runs) for k in run["lost"]]
+    return sum(count == 0 for count in counts) > len(counts) / 2
+
+
+def one_answer_at_the_start(runs):
+    """Before training every run gives more than half of the test images the same answer."""
+    counts = [read.answered(run["before"]) for run in runs if "confusion" in run.get("before", {})]
+    return bool(counts) and all(max(count) > sum(count) / 2 for count in counts)
+
+
+def ends_for_beginnings(runs):
+    """What was looked at after the last epoch in the place of what was looked at before the first."""
+    return [{**run, "before": run["history"][-1]} if run["history"] else run for run in runs]
+
+
+def most_classes_are_missing_after_an_epoch(runs):
+    """After one epoch of the section's recipe more than half of the classes are hardly answered, on average."""
+    return mean(ends(runs, SECTION, lambda run: len(outcome.lost(counts)) if run["history"] and (
+        counts := read.answered(run["history"][0])) else None)) > 5
+
+
+def full_size(runs):
+    """The section's runs at its own size: those among the runs, where an exchange puts them, else the recorded."""
+    found = [run for run in runs if run["scale"] == "full"] or read.load("training", "full")
+    return [run for run in found if run["label"] == SECTION]
+
+
+def the_first_300_steps_lie_on_the_plateau(runs):
+    """At both sizes the mean loss of each hundred of the first 300 steps lies less than 0.05 below ln 10."""
+    own = [run for run in runs if run["label"] == SECTION and run["scale"] == "pocket"] + full_size(runs)
+    means = [mean(run["losses"][i:i + 5]) for run in own for i in (0, 5, 10) if len(run.get("losses", [])) >= 15]
+    return bool(means) and all(value > outcome.mark() for value in means)
+
+
+def the_large_network_loses_classes_too(runs):
+    """At full size, too, a run of the section's recipe ends with classes lost."""
+    return any(run["outcome"] == "classes lost" for run in full_size(runs))
+
+
+def other_ends_at_full_size(runs):
+    """The full-size runs with "clean" and "classes lost" in each other's place."""
+    return [*runs, *clean_ones_for_lost(read.load("training", "full"))]
+
+
+def hundreds_of_steps_or_the_end(runs):
+    """Half of the section's runs stay on the plateau for more than 300 steps, and some end at ln 10."""
+    ended = [run for run in runs if run["label"] == SECTION and run["outcome"] == "collapsed"]
+    return median(ends(runs, SECTION, left)) > 300 and bool(ended)
+
+
+def some_fall_back_and_some_lose_classes(runs):
+    """Some of the section's runs fall back to the plateau that they had left; others lose classes."""
+    own = [run for run in runs if run["label"] == SECTION]
+    return (any(run["outcome"] == "collapsed" and left(run) for run in own)
+            and any(run["outcome"] == "classes lost" for run in own))
+
+
 RELU = {SECTION: KAIMING}
 CLAIMS = {  # name: the page, the check, the exchange: pairs of labels, or a function of the runs
     "a-hundred-steps-are-too-few": ("training", a_hundred_steps_are_too_few, RELU),
@@ -178,4 +246,12 @@ CLAIMS = {  # name: the page, the check, the exchange: pairs of labels, or a fun
     "kaiming-finds-classes-sooner": ("training", kaiming_finds_classes_sooner, RELU),
     "most-lost-classes-are-not-dead": ("training", most_lost_classes_are_not_dead, dead_for_varying),
     "a-lost-class-hardly-varies": ("training", a_lost_class_hardly_varies, answered_for_lost),
+    "nearly-all-dead-maps-wake": ("training", nearly_all_dead_maps_wake, ends_for_starts),
+    "most-lost-classes-are-never-answered": ("training", most_lost_classes_are_never_answered, answered_for_lost),
+    "one-answer-at-the-start": ("training", one_answer_at_the_start, ends_for_beginnings),
+    "most-classes-are-missing-after-an-epoch": ("training", most_classes_are_missing_after_an_epoch, RELU),
+    "the-first-300-steps-lie-on-the-plateau": ("training", the_first_300_steps_lie_on_the_plateau, RELU),
+    "the-large-network-loses-classes-too": ("training", the_large_network_loses_classes_too, other_ends_at_full_size),
+    "hundreds-of-steps-or-the-end": ("afterwards", hundreds_of_steps_or_the_end, RELU),
+    "some-fall-back-and-some-lose-classes": ("how-sure", some_fall_back_and_some_lose_classes, {SECTION: BOTH}),
 }

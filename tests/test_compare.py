@@ -161,14 +161,18 @@ def test_runs_that_are_not_clean_and_lines_without_the_measure_are_left_out():
 
 @pytest.mark.parametrize("contrasts, text", [
     ({"x": None, "y": None}, "**open**: no comparison has eight clean runs a side"),
-    ({"x": known(0.1, 0.3), "y": known(0.5, 0.9, 9)}, "**seen**: 0.20 points or more on average (n = 9 to 10)"),
-    ({"x": known(-0.1, 0.3), "y": known(-0.5, 0.2)}, "**not seen** (effects above 0.30 points excluded; n = 10)"),
-    ({"x": known(-0.9, -0.3), "y": known(-0.9, 0.0)}, "**not seen** (effects above 0.00 points excluded; n = 10)"),
-    ({"x": known(-0.9, -0.3), "y": known(-0.9, -0.1)}, "**not seen**, the contrary holds (n = 10)"),
+    ({"x": known(0.1, 0.3), "y": known(0.5, 0.9, 9)},
+     "**seen**, on average 0.20 points or more (9 to 10 clean runs a side)"),
+    ({"x": known(-0.1, 0.3), "y": known(-0.5, 0.2)},
+     "**not seen**; effects above 0.30 points are excluded (10 clean runs a side)"),
+    ({"x": known(-0.9, -0.3), "y": known(-0.9, 0.0)},
+     "**not seen**; effects above 0.00 points are excluded (10 clean runs a side)"),
+    ({"x": known(-0.9, -0.3), "y": known(-0.9, -0.1)}, "**not seen**; the contrary holds (10 clean runs a side)"),
     ({"x": known(-0.1, 0.3), "y": None},
-     "**not seen** (effects above 0.30 points excluded; n = 10, 1 of 2 comparisons have enough runs)"),
+     "**not seen**; effects above 0.30 points are excluded (10 clean runs a side, in 1 of 2 comparisons)"),
     ({"x": known(0.1, 0.3), "y": known(-0.5, 0.2), "z": known(-0.5, 0.4, 8, 9)},
-     "**depends on** the comparison: seen x; not y; z (effects above 0.40 points excluded; n = 8 to 10)")])
+     "**it depends**. Seen x. Not seen y, z; there effects above 0.40 points are excluded "
+     "(8 to 10 clean runs a side)")])
 def test_the_verdict_follows_the_intervals(contrasts, text):
     assert judge(contrasts, points) == text
 
@@ -178,8 +182,11 @@ def test_a_mark_says_from_where_on_an_effect_counts():
     def factor(size):
         return f"a factor of {10**size:.0f}"
 
-    assert judge({"x": known(0.2, 0.7)}, factor, 1) == "**not seen** (effects above a factor of 5 excluded; n = 10)"
-    assert judge({"x": known(-0.7, -0.2)}, factor, 1) == "**not seen** (effects above a factor of 1 excluded; n = 10)"
-    assert judge({"x": known(-1.7, -1.2)}, factor, mark=1) == "**not seen**, the contrary holds (n = 10)"
-    assert judge({"x": known(1.2, 1.4)}, factor, mark=1).startswith("**seen**: a factor of 20 or more")
-    assert "above a factor of 100 excluded" in judge({"x": known(0.2, 2.0)}, factor, mark=1)  # not seen, nor ruled out
+    def verdict_on(low, high):
+        return judge({"x": known(low, high)}, factor, mark=1).removesuffix(" (10 clean runs a side)")
+
+    assert verdict_on(0.2, 0.7) == "**not seen**; effects above a factor of 5 are excluded"
+    assert verdict_on(-0.7, -0.2) == "**not seen**; effects above a factor of 1 are excluded"
+    assert verdict_on(-1.7, -1.2) == "**not seen**; the contrary holds"
+    assert verdict_on(1.2, 1.4) == "**seen**, on average a factor of 20 or more"
+    assert verdict_on(0.2, 2.0).endswith("above a factor of 100 are excluded")  # not seen, nor ruled out

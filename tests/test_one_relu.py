@@ -45,8 +45,10 @@ def lines(seeds=range(4), lost=(2,)):
 
 def test_without_lines_every_cell_says_so(chapter):
     shown, _ = chapter([])
-    for cell in ("relu", "relu-why-labels", "relu-why", "relu-cure-words"):
+    for cell in ("relu", "relu-cure-words"):
         assert any("ot yet recorded" in text for text in shown[cell]), cell
+    assert shown["relu-why"] == ["Not recorded yet: " + ", ".join(
+        f"`python -m nin record lost-classes-{name}`" for name in ("labels", "trace", "dose")) + "."]
 
 
 def test_runs_are_counted_in_pairs(chapter):
@@ -79,20 +81,25 @@ def test_contrasts_by_holm_and_the_smallest_change(chapter):
     assert least.endswith("ended clean: no last ReLU (20 of 20 runs [84%, 100%]).")
     shown, _ = chapter(lines(range(20), lost=()) + rate)
     assert "no difference detected" in shown["relu-cure-words"][0]
+    worse = [run_of("training-rate", "both, warm-up", seed, collapsed=True) for seed in range(20)]
+    shown, _ = chapter(lines(range(20)) + worse)
+    warm, *_ = shown["relu-cure-words"]
+    assert "both, warm-up: 0 of 20 runs" in warm and warm.endswith("fewer.")
 
 
 def test_map_or_garment(chapter):
     relabelled = [run_of("lost-classes-labels", "the section, relabelled", seed, accuracy=0.8, lost=lost)
                   for seed, lost in ((1, (2,)), (3, (7,)))]  # the map of seed 1, the garment of seed 3
-    text = chapter(lines() + relabelled)[0]["relu-why-labels"][0]
+    text, missing = chapter(lines() + relabelled)[0]["relu-why"]
     assert "2 seeds lost 2 classes" in text and "1 of the same maps and 1 of the same garments" in text
     assert "chance alone would give 0.2 of either" in text
+    assert "labels" not in missing and missing.startswith("Not recorded yet: ")
 
 
 def trace(init, highest, gone):
     """A made-up trace of three looks; the classes `gone` are never answered."""
     confusion = [[0 if a in gone else 10 for a in range(10)] for _ in range(10)]
-    return {"case": {"seed": 0, "init": init}, "highest": highest, "hidden": [1.0, 2.0, 4.0],
+    return {"case": {"seed": 0, "init": init}, "highest": highest, "hidden": [1.0, 2.0, 4.0], "every": 10,
             "moved": [[0.0] * 10, [0.1] * 10, [0.2] * 10], "confusion": confusion}
 
 
@@ -104,10 +111,12 @@ def test_wakings_and_doses(chapter):
     shown, names = chapter(lines(), {"lost-classes-trace": [trace("xavier", highest, (0, 8, 9))],
                                      "lost-classes-dose": [*doses, none]})
     text = shown["relu-why"][0]
-    assert text.startswith("Waking, xavier: 1 runs: 4 of 10 maps are dead at the start; 2 of them wake")
+    assert text.startswith("**Waking, Xavier.** 4 of 10 maps are dead at the start; 2 of these wake. ")
     # Map 3 woke at the second look, map 2 at the third: of two, the second in order is the median.
-    assert "‖h‖ is 4.0 times" in text and "moved by 20%" in text
-    assert "1 dead at the start, 1 died later, 1 never dead" in text
+    assert "after 20 steps, its own weights have moved by 20.0%; ‖h‖ is then 4.00 times" in text
+    assert text.endswith("After two epochs 3 classes are missing. Of their maps are: 1 dead at the start, 1 alive at "
+                         "first and dead for a time, 1 never dead.")
+    assert not any("Kaiming" in text for text in shown["relu-why"])
     table = names["wakes"](doses)
     assert table.loc[("xavier", "step 0"), "0.2 below 0"] == "1 of 2"
     assert table.loc[("xavier", "step 1,000"), "0.2 below 0"] == "0 of 1"

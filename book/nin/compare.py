@@ -148,17 +148,18 @@ def judge(contrasts, size, mark=0.0):
     seen = [where for where, c in known.items() if c.difference.low > mark]
     others = [where for where in known if where not in seen]
     runs = [n for c in known.values() for n in (c.n, c.reference_n)]
-    basis = f"n = {min(runs)}" + (f" to {max(runs)}" if max(runs) > min(runs) else "")
+    basis = f"{min(runs)}" + (f" to {max(runs)}" if max(runs) > min(runs) else "")
+    basis += " clean runs a side"
     if len(known) < len(contrasts):
-        basis += f", {len(known)} of {len(contrasts)} comparisons have enough runs"
+        basis += f", in {len(known)} of {len(contrasts)} comparisons"
     if not others:
         least = min(c.difference.mean for c in known.values())
-        return f"**seen**: {size(least)} or more on average ({basis})"
+        return f"**seen**, on average {size(least)} or more ({basis})"
     most = max(0.0, *(known[where].difference.high for where in others))
-    excluded = f"effects above {size(most)} excluded"
+    excluded = f"effects above {size(most)} are excluded"
     if all(c.difference.high < -mark for c in known.values()):
-        return f"**not seen**, the contrary holds ({basis})"
+        return f"**not seen**; the contrary holds ({basis})"
     if not seen:
-        return f"**not seen** ({excluded}; {basis})"
-    return (f"**depends on** the comparison: seen {'; '.join(seen)}; not "
-            f"{'; '.join(others)} ({excluded}; {basis})")
+        return f"**not seen**; {excluded} ({basis})"
+    return (f"**it depends**. Seen {', '.join(seen)}. Not seen {', '.join(others)}; "
+            f"there {excluded} ({basis})")

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from ..recipes import TOP
-from . import read
+from . import read, starts
 
 SECTIONS, SOUNDS = "the section's recipe", "a sound recipe"
 EXERCISE_2 = {SECTIONS: ("exercise-2-one-by-one",), SOUNDS: ("exercise-2-sound", "exercise-2-more")}
@@ -14,7 +14,11 @@ PRIMARY = {
     2: [(SOUNDS, "one 1×1", "two 1×1s"), (SECTIONS, "one 1×1", "two 1×1s")],
     4: [(SOUNDS, "gradual", "one-step 3×3"), (SOUNDS, "NiN block", "one-step 3×3"),
         (SOUNDS, "fully connected", "NiN block")]}
-RUNS_DECIDE = "the runs of this chapter decide that"
+
+
+def unanswered(what):
+    """A line on what no recorded run answers yet, in Markdown."""
+    return f"- **Not answered yet:** {what}. The runs are not recorded."
 
 
 def under(studies, recipe, scale="pocket"):
@@ -36,27 +40,29 @@ class Compared(NamedTuple):
 
     def seen(self):
         """What differs at 5%, in words: shares of clean runs, accuracies of these, both, or nothing."""
+        from ..compare import LEAST
+
         found = []
         if self.p < 0.05:
             more = self.clean[0] / self.clean[1] > self.reference[0] / self.reference[1]
             found.append(f"{'more' if more else 'fewer'} runs end clean")
         if self.accuracy and self.accuracy.difference.detected:
-            mean = self.accuracy.difference.mean
-            found.append(f"clean runs are {abs(mean):.2f} points {'better' if mean > 0 else 'worse'}")
-        return " and ".join(found) or "no difference is seen"
+            found.append(f"clean runs are {'more' if self.accuracy.difference.mean > 0 else 'less'} accurate")
+        few = min(self.clean[1], self.reference[1]) < LEAST
+        return " and ".join(found) or ("too few runs to tell" if few else "no difference is seen")
 
     def figures(self):
-        """The figures behind it: counts and p, then the difference of the accuracies with its interval."""
-        text = (f"{self.clean[0]} of {self.clean[1]} runs clean against {self.reference[0]} of {self.reference[1]}, "
-                f"p = {self.p:.2g}; ")
+        """The figures behind it: counts and p in one sentence, the accuracies' difference in another."""
+        text = (f"{self.clean[0]} of {self.clean[1]} runs end clean, against {self.reference[0]} of "
+                f"{self.reference[1]} (p = {self.p:.2g}). ")
         if self.accuracy is None:
-            return text + "accuracies are compared from eight clean runs a side on"
+            return text + "With fewer than eight clean runs on one side, accuracies are not compared."
         mean, low, high, _ = self.accuracy.difference
-        return text + f"accuracy of these {mean:+.2f} points [{low:+.2f}, {high:+.2f}]"
+        return text + f"Their accuracy differs by {mean:+.2f} points [{low:+.2f}, {high:+.2f}]."
 
     def words(self):
-        """Both in one clause."""
-        return f"**{self.seen()}** ({self.figures()})"
+        """Both: the verdict, then its figures."""
+        return f"**{self.seen()}.** {self.figures()}"
 
 
 def accuracy(run):
@@ -90,20 +96,43 @@ def options(answers):
     return '<div class="options">\n\n' + "\n".join(parts) + "\n</div>"
 
 
+def chosen(meanings, right, text):
+    """{option: answer} of a prediction from {option: what it would mean}.
+
+    `right` is the option that the runs bear out, `text` their figures; where `right` is None none is called right.
+    """
+    if right is None:
+        return {option: f"This would mean: {meaning[0].lower()}{meaning[1:]} {text}".strip()
+                for option, meaning in meanings.items()}
+    return {option: f"**Yes.** {text} {meaning}" if option == right else f"**No.** {text}"
+            for option, meaning in meanings.items()}
+
+
 def decided(found, meanings):
     """{option: answer} of a prediction on two groups from `meanings`, {option: (when, what it would mean)}.
 
     `when` takes the difference in accuracy; the one that holds is right. Where `found` is None, or has too few clean
     runs for accuracies, no option is called right.
     """
+    means = {option: meaning for option, (_, meaning) in meanings.items()}
     if found is None or found.accuracy is None:
-        state = f" So far: {found.figures()}." if found else ""
-        return {option: f"{meaning}{state}" for option, (_, meaning) in meanings.items()}
+        return chosen(means, None, f"So far: {found.figures()}" if found else "")
     difference, n = found.accuracy.difference, found.accuracy
-    text = (f"{difference.mean:+.2f} points [{difference.low:+.2f}, {difference.high:+.2f}], "
-            f"{n.n} against {n.reference_n} clean runs.")
-    return {option: f"**Yes.** {text} {meaning}" if when(difference) else f"**No.** {text}"
-            for option, (when, meaning) in meanings.items()}
+    return chosen(means, next(option for option, (when, _) in meanings.items() if when(difference)),
+                  f"The difference is {difference.mean:+.2f} points [{difference.low:+.2f}, {difference.high:+.2f}], "
+                  f"with {n.n} against {n.reference_n} clean runs.")
+
+
+def early_losses():
+    """{body: the mean losses of steps 101 to 120} of exercise 2's runs under the sound recipe: two 1×1s, and none."""
+    groups = read.by_label(under(EXERCISE_2, SOUNDS))
+    return {label: [run["losses"][5] for run in groups.get(label, ()) if len(run.get("losses", ())) > 5]
+            for label in ("two 1×1s", "no 1×1")}
+
+
+def left_early(runs, steps):
+    """(how many runs, how many of them left ln 10 within so many steps)."""
+    return len(runs), sum(bool(run["plateau_end"]) and run["plateau_end"] <= steps for run in runs)
 
 
 def primary(exercise, studies):
@@ -123,21 +152,21 @@ def primary(exercise, studies):
     for (recipe, label, reference), result in found.items():
         name = f"{label} against {reference}, {recipe}"
         if result is None:
-            lines.append(f"- {name}: {RUNS_DECIDE}.")
+            lines.append(f"- {name}: not recorded yet.")
             continue
-        tests = {"share of clean runs": "share", **({"their accuracy": "accuracy"} if result.accuracy else {})}
+        tests = {"share of clean runs": "share", **({"accuracy": "accuracy"} if result.accuracy else {})}
         values = {words: adjusted[(recipe, label, reference), test] for words, test in tests.items()}
         seen = [words for words, p in values.items() if p < 0.05]
-        lines.append(f"- {name}: {result.figures()}. By Holm over all {len(ps)} tests p is "
-                     + ", ".join(f"{p:.2g} ({words})" for words, p in values.items())
-                     + f": **{'a difference in ' + _list(seen) if seen else 'no difference'} is established**.")
+        lines.append(f"- {name}: **{'a difference in ' + _list(seen) if seen else 'no difference'} is established.** "
+                     f"{result.figures()} By Holm's method over all {len(ps)} tests: "
+                     + ", ".join(f"p = {p:.2g} ({words})" for words, p in values.items()) + ".")
     return lines
 
 
 def exercise_2():
     """The short answer's recorded part: what removing 1×1s and adding one does, and what of it is the head's."""
-    names = {"one 1×1": ("with one 1×1 in place of two", "removing one"), "no 1×1": ("with none", "removing both"),
-             "three 1×1s": ("with three", "a third")}
+    names = {"one 1×1": ("one 1×1 in place of two", "removing one"), "no 1×1": ("none", "removing both"),
+             "three 1×1s": ("three", "a third")}
     recipes = {SECTIONS: "the section's recipe, which may not start", SOUNDS: "a recipe that starts"}
     lines, missing = [], []
     for recipe, title in recipes.items():
@@ -145,24 +174,24 @@ def exercise_2():
         for label in list(names)[:3 if recipe == SOUNDS else 2]:
             words, short = names[label]
             if found := compared(runs, label, "two 1×1s"):
-                clauses.append(f"{words}, {found.words()}")
+                clauses.append(f"  - With {words}: {found.words()}")
             else:
                 absent.append(short)
         if clauses:
-            lines.append(f"- **Under {title}**: {'; '.join(clauses)}.")
+            lines.append("\n".join([f"- **Under {title}:**", *clauses]))
         if absent:
             missing.append(f"{_list(absent)} under {title.split(',')[0]}")
     runs, parts = under(EXERCISE_2, SECTIONS), {"in the head alone": "two, head one", "in the body alone":
                                                 "one, head two"}
     known = {part: found for part, label in parts.items() if (found := compared(runs, label, "two 1×1s"))}
     if known:
-        lines.append("- **The head's part**, under the section's recipe: with one 1×1 less "
-                     + "; ".join(f"{part}, {found.words()}" for part, found in known.items()) + ".")
+        lines.append("\n".join(["- **The head's part**, under the section's recipe, with one 1×1 less:",
+                                *(f"  - {part.capitalize()}: {found.words()}" for part, found in known.items())]))
     if not lines:
-        return [f"- What removing one of them, removing both or adding a third does, under a recipe that may not start "
-                f"and under one that does, and how much of it is the head's: {RUNS_DECIDE}."]
+        return [unanswered("what removing one 1×1, removing both or adding a third does, under a recipe that may not "
+                           "start and under one that does, and how much of it is the head's")]
     missing += [f"removing one {part}" for part in parts if part not in known]
-    return lines + ([f"- The runs of this chapter decide the rest: {'; '.join(missing)}."] if missing else [])
+    return lines + ([unanswered("; ".join(missing))] if missing else [])
 
 
 def gap(run):
@@ -220,10 +249,10 @@ def fears():
     groups = {recipe: read.by_label(under(EXERCISE_4, recipe)) for recipe in EXERCISE_4}
     found = {}
     for fear, (measure, _, _) in FEARS.items():
-        found[fear] = {f"against {head}, {recipe}": contrast(groups[recipe], one, head, measure)
+        found[fear] = {f"against {head} ({recipe})": contrast(groups[recipe], one, head, measure)
                        for recipe in EXERCISE_4 for head in ("NiN block", "gradual")}
         for end in ("", ", no dropout") if fear == "overfits" else ():
-            found[fear][f"against NiN block, 6,000 images{end}"] = contrast(
+            found[fear][f"against NiN block (6,000 images{end})"] = contrast(
                 few, f"{one}{end}", f"NiN block{end}", measure)
     return found
 
@@ -240,11 +269,13 @@ def exercise_4():
     verdicts = judged()
     known = {fear: text for fear, text in verdicts.items() if not text.startswith("**open**")}
     lines = [f"- One step {fear}: {text}." for fear, text in known.items()]
-    if len(known) < len(verdicts):
-        rest = [fear for fear in verdicts if fear not in known]
-        which = "any of the notes' five fears comes true" if not known else f"one step {' or '.join(rest)}"
-        lines.append(f"- Whether {which}: {RUNS_DECIDE}.")
-    return lines
+    lines += [f"- Gradients at the start: {text}" for text in [starts.one_step()] if text]
+    rest = [fear for fear in verdicts if fear not in known]
+    if not known:
+        what = "any of the notes' five fears comes true in a trained network"
+    else:
+        what = f"one step {', '.join(rest[:-1])}{' or ' * (len(rest) > 1)}{rest[-1] if rest else ''}"
+    return lines + [unanswered(f"whether {what}")] * bool(rest)
 
 
 def exercise_1():
@@ -256,17 +287,17 @@ def exercise_1():
     runs += [{**run, "label": run["label"].replace("lr 0.05, ", "")} for run in read.load("exercise-1-notes")]
     lines, waiting = [], []
     for label, reference, words, missing in (
-            ("lr 0.05", "lr 0.1", "Half the rate, in ten epochs", "half the rate alone"),
+            ("lr 0.05", "lr 0.1", "Half the rate, ten epochs", "half the rate alone"),
             ("20 epochs", "lr 0.1", "The notes' answer, half the rate and twice the epochs, from a fresh network",
              "the notes' answer from a fresh network"),
             ("20 epochs, biases kept", "20 epochs", "The notes' answer as their code runs it, with the biases of a "
              "network already trained, against a fresh network", "keeping the biases")):
         if found := compared(runs, label, reference):
-            lines.append(f"- {words}: {found.words()}.")
+            lines.append(f"- {words}: {found.words()}")
         else:
             waiting.append(missing)
     if waiting:
-        lines.append(f"- What {_list(waiting)} {'do' if len(waiting) > 1 else 'does'}: {RUNS_DECIDE}.")
+        lines.append(unanswered(f"what {_list(waiting)} {'do' if len(waiting) > 1 else 'does'}"))
     top = [run for run in read.load("exercise-1-tuning") if run["label"] == TOP]
     clean = [run["test_acc"] for run in top if run["outcome"] == "clean"]
     if clean:
@@ -275,5 +306,5 @@ def exercise_1():
         lines.append(f"- The ladder of this chapter ends at {top[0]['parameters']:,} parameters and a mean test "
                      f"accuracy of **{mean.mean:.4f}**{spread}, {mean.n} of {len(top)} runs clean.")
     else:
-        lines.append(f"- How high the ladder of this chapter ends: {RUNS_DECIDE}.")
+        lines.append(unanswered("how high the ladder of this chapter ends"))
     return lines

@@ -1,0 +1,62 @@
+"""What chapters say in words of recorded experiments, whose lines are cases and no runs: see test_claims.py."""
+
+from statistics import stdev
+
+import numpy as np
+
+from nin.runs import starts
+from nin.runs.starts import HEADS, SECTIONS, SOUNDS, VANISHED, against
+
+STUDIES = ()  # no study's runs: a check gets the exchanged groups, or nothing for those that are recorded
+BLOCK, ONE_STEP = "NiN block", ("one-step 3×3", "one-step 1×1")
+
+
+def recorded(groups):
+    """The gradients on the first batch, {(recipe, head): values}: as exchanged, else as recorded."""
+    return dict(groups) or starts.on_first_batch()
+
+
+def exchange(*pairs):
+    """Puts groups in each other's place: pairs of (recipe, head)."""
+    def exchanged(_):
+        found = starts.on_first_batch()
+        other = dict(pairs) | {b: a for a, b in pairs}
+        return [(other.get(group, group), values) for group, values in found.items()]
+    return exchanged
+
+
+def one_step_passes_more(groups):
+    """Under the section's recipe the gradient through either one-step head is larger than through the block."""
+    return all(against(recorded(groups), SECTIONS, head).low > 1 for head in ONE_STEP)
+
+
+def one_step_varies_less(groups):
+    """Under both recipes the logarithm of a one-step head's gradients varies by less than two thirds of the block's."""
+    def spread(recipe, head):
+        return stdev(np.log(recorded(groups)[recipe, head]))
+    return all(spread(recipe, head) < 2 / 3 * spread(recipe, BLOCK) for recipe in (SECTIONS, SOUNDS)
+               for head in ONE_STEP)
+
+
+def no_head_is_ten_times_the_block(groups):
+    """Under either recipe the interval of every head against the block lies between a tenth and ten."""
+    found = [against(recorded(groups), recipe, head) for recipe in (SECTIONS, SOUNDS) for head in HEADS]
+    return all(1 / VANISHED < each.low <= each.high < VANISHED for each in found)
+
+
+def the_recipe_moves_them_tenfold(groups):
+    """Every head's median grows more than tenfold from the section's recipe to the sound one."""
+    found = recorded(groups)
+    return all(np.median(found[SOUNDS, head]) > 10 * np.median(found[SECTIONS, head]) for head in HEADS)
+
+
+CHAPTER_7 = "exercise-4-one-step"
+OF_HEADS = exchange(*(((recipe, BLOCK), (recipe, ONE_STEP[0])) for recipe in (SECTIONS, SOUNDS)))
+OF_RECIPES = exchange(*(((SECTIONS, head), (SOUNDS, head)) for head in HEADS))
+CLAIMS = {  # name: the page, the check, the exchange
+    "one-step-passes-more-at-the-start": (CHAPTER_7, one_step_passes_more, OF_HEADS),
+    "one-step-varies-less-at-the-start": (CHAPTER_7, one_step_varies_less, OF_HEADS),
+    "no-head-is-ten-times-the-block-at-the-start": (
+        CHAPTER_7, no_head_is_ten_times_the_block, exchange(((SECTIONS, BLOCK), (SOUNDS, BLOCK)))),
+    "the-recipe-moves-first-gradients-tenfold": (CHAPTER_7, the_recipe_moves_them_tenfold, OF_RECIPES),
+}
