@@ -7,10 +7,14 @@ from bs4 import BeautifulSoup
 TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
 PANDAS_STYLE = re.compile(r"<style scoped>.*?</style>\s*", re.DOTALL)  # its rules stand against those of book.css
 # A count, a share, an interval, a change: digits, and what joins them. Sizes as 96×54×54 and lists are text.
-NUMBER = re.compile(r"[<≈±+−-]?\s?[\d.,]*\d(e[+-]?\d+)?\s?(%|×|M|ms|s|points)?"
-                    r"((\s(to|±|→)\s|\s[\[(])[−-]?[\d.,]*\d%?(,?\s(to\s)?[−-]?[\d.,]*\d%?)?[\])]?)?")
+NUMBER = re.compile(r"[<≈±+−-]?\s?[\d.,]*\d(e[+-]?\d+)?\s?(%|×|M|[kMG]i?B|ms|s|points|million)?"
+                    r"((\s(to|±|→)\s|\s[\[(])[−-]?[\d.,]*\d%?(,?\s(to\s)?[−-]?[\d.,]*\d%?)?[\])]?"
+                    r"|\s\(no interval\))?")
 INTERVAL = re.compile(r"\[.*?\]")
-NOTHING = {"", "–", "—", "-", "nan", "none"}
+NOTHING = {"", "–", "—", "-", "nan", "none", "inf"}
+# How wide a table would like to be, beside the two side bars of a window of 1280 pixels.
+COLUMN, LETTER, PADDING = 688, 7.5, 12  # pixels
+SHORT_NAME = 28  # letters
 
 
 def words(cell):
@@ -61,8 +65,26 @@ def mark_row_names(rows):
     return widest
 
 
+def is_tight(rows):
+    """Whether some column would have to break its lines, or its head, beside the side bars."""
+    cells = [[len(words(cell)) for cell in row.find_all(["th", "td"], recursive=False)] for row in rows]
+    whole = [row for row in cells if len(row) == max(map(len, cells))]  # others stand under a name that spans rows
+    return sum(LETTER * max(column) + PADDING for column in zip(*whole)) > COLUMN
+
+
+def mark_short_names(rows):
+    """A class "short-name" for the row names of a table where none is long."""
+    names = [row.find(class_="row-name") for row in rows]
+    if all(name and len(words(name)) <= SHORT_NAME for name in names):
+        for name in names:
+            name["class"].append("short-name")
+
+
 def tidy(markup):
-    """The markup of one table: a class "number" where a column's cells are numbers, "row-name" where rows are named."""
+    """The markup of one table, with classes for what book.css sets apart.
+
+    "number" where a column's cells are numbers, "row-name" where rows are named, "tight" where there is little room.
+    """
     soup = BeautifulSoup(markup, "html.parser")
     table = soup.table
     head = table.thead.find_all("tr") if table.thead else []
@@ -86,6 +108,9 @@ def tidy(markup):
                 if "[" in words(cell):  # it may end its line before its interval, but not within
                     cell["class"].append("with-interval")
                     cell.string = INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), words(cell))
+    if is_tight([*head, *rows]):
+        table["class"] = [*table.get("class", []), "tight"]
+        mark_short_names(rows)
     return str(table)
 
 
