@@ -109,6 +109,10 @@ CUT_TABLES = """() => [...document.querySelectorAll(".bd-article table")]
   .map(table => table.innerText.slice(0, 80))"""
 
 
+CUT_FORMULAS = """() => [...document.querySelectorAll("mjx-container[display=true]")]
+  .filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.closest("section").id)"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("name", PAGES)
@@ -124,11 +128,30 @@ def test_in_a_browser(browser, name, width, scheme):
         assert page.locator("mjx-merror").count() == 0
         broken = page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
         assert broken == []
-        if width == 1280:  # no line of code and no table is cut, in folded boxes either
+        if width == 1280:  # no formula, no line of code and no table is cut, in folded boxes either
+            visit.wait_for_figures()
             assert page.evaluate("document.documentElement.scrollHeight") <= 20_000
             page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
             assert page.evaluate(CUT) == []
             assert page.evaluate(CUT_TABLES) == []
+            assert page.evaluate(CUT_FORMULAS) == []
+
+
+# Of each plot with a caption: whether the caption stands to the right of it, and does not go on below.
+BESIDE = """() => [...document.querySelectorAll(".bd-article div.cell_output > img")].flatMap((plot) => {
+  const after = plot.nextElementSibling ?? plot.closest("div.cell").nextElementSibling;
+  if (!after?.matches("p:has(> em:only-child)")) return [];
+  const [of, caption] = [plot, after].map(one => one.getBoundingClientRect());
+  return [caption.left >= of.right && Math.abs(caption.top - of.top) < 40];
+})"""
+
+
+@pytest.mark.parametrize("name", ["training.html", "exercise-2-one-by-one.html", "exercise-3-resources.html"])
+def test_captions_stand_beside_their_plots_where_there_is_room(browser, name):
+    for width, beside in ((1280, True), (390, False)):
+        with Visit(browser, name, width) as visit:
+            found = visit.page.evaluate(BESIDE)
+            assert len(found) > 3 and set(found) == {beside}
 
 
 # Numbers that stand left, or whose digits have several widths; row names that the other columns push away.

@@ -136,6 +136,24 @@ def test_the_hook_is_seen_at_once(browser, width, scheme):
         assert text["height"] >= 9 and visit.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_the_picture_leads_to_the_live_network(browser):
+    with Visit(browser, PAGE) as visit:
+        visit.page.locator("a.still-link svg").click()
+        visit.page.wait_for_url("**/live-network.html")
+
+
+def test_a_wide_window_is_used(browser):
+    """The picture stands beside the hook, the findings and the last sections in two columns; on a phone all in one."""
+    lefts = """selector => new Set([...document.querySelectorAll(`.bd-article ${selector}`)]
+        .map(one => Math.round(one.getBoundingClientRect().left / 20))).size"""
+    parts = (".front-hook > :is(p:first-child, .still-link)", "section > ol > li", "section[id^=how-to-]")
+    for width, columns in ((1280, 2), (390, 1)):
+        with Visit(browser, PAGE, width) as visit:
+            assert [visit.page.evaluate(lefts, part) for part in parts] == [columns] * 3
+            right = visit.page.locator("a.still-link").bounding_box()
+            assert right["x"] + right["width"] > 0.9 * width
+
+
 def test_every_page_says_what_it_is():
     for path in sorted(HTML.glob("*.html")):
         page = path.read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import io
 import struct
 
 import matplotlib
@@ -10,10 +11,12 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib.text import Text
+from PIL import Image
 
 import notebooks
 import stale
 from nin import plots
+from visiting import Visit
 
 COLUMN = 356  # of 390 pixels, beside the margins
 WIDEST, LETTERS = 5, 9.5  # inches, points
@@ -86,3 +89,20 @@ def test_photographs_lie_on_black_and_are_told_apart(path):
         if cell.cell_type == "code" and "plt.show()" in cell.source:
             drawn = "plots.images(" in cell.source or "plots.maps(" in cell.source
             assert ("plots.on_black(" in cell.source) == ("photograph" in notebooks.tags(cell)) >= drawn, cell.id
+
+
+def test_in_the_dark_a_plot_has_the_pages_ground_and_light_letters(browser):
+    """The recorded runs of chapter 3: the ground, the letters, and the orange of runs that lost classes."""
+    with Visit(browser, "training.html", scheme="dark") as visit:
+        plot = visit.page.locator("div.cell:not(.tag_photograph) div.cell_output img").nth(1)
+        plot.scroll_into_view_if_needed()
+        visit.page.wait_for_function("image => image.complete && image.naturalWidth", arg=plot.element_handle())
+        seen = Image.open(io.BytesIO(plot.screenshot())).convert("RGB")
+        page = Image.open(io.BytesIO(visit.page.screenshot())).convert("RGB").getpixel((1000, 5))
+    colours = {colour: count for count, colour in seen.getcolors(seen.width * seen.height)}
+    ground = max(colours, key=colours.get)
+    assert max(abs(a - b) for a, b in zip(ground, page)) < 8
+    assert max(map(min, colours)) > 220
+    orange = [(red, green, blue) for red, green, blue in colours if red > 180 and 90 < green < 160 and blue < 40]
+    assert orange and "plots.runs(" in "".join(
+        cell.source for cell in notebooks.read(notebooks.BOOK / "training.ipynb").cells)

@@ -147,3 +147,12 @@ def test_no_hidden_exceptions_to_the_comparison(page):
     for _, cell in code_cells(page):
         assert "NBVAL_" not in cell.source, f"{cell.id}: use the tag and list the cell"
         assert "nbval-skip" not in notebooks.tags(cell), f"{cell.id} is never run"
+
+
+@pytest.mark.parametrize("path", notebooks.chapters(), ids=lambda path: path.stem)
+def test_no_comment_cuts_a_sentence(path):
+    """A line that begins with a comment ends the paragraph above it."""
+    lines = [line for cell in notebooks.read(path).cells if cell.cell_type == "markdown"
+             for line in ["", *cell.source.split("\n")]]
+    assert [above for above, line in zip(lines, lines[1:]) if line.startswith("<!--")
+            and above.strip() and not above.endswith((".", ":", "?", "!", ")", "-->"))] == []

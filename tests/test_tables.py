@@ -25,7 +25,8 @@ def tidied(markup):
 
 
 @pytest.mark.parametrize("text", ["0", "1,234,567", "0.871", "-3", "−3.5", "12%", "<1", "9e-02",
-                                  "16.94 ×", "9.6 M", "1.2 points", "83.5 [80.9, 86.2]", "12 [39%, 78%]", "2 to 7",
+                                  "16.94 ×", "9.6 M", "3.6 MB", "66.18 MiB", "14.3 million", "1.2 points",
+                                  "87.4 (no interval)", "83.5 [80.9, 86.2]", "12 [39%, 78%]", "2 to 7",
                                   "0% to 79%", "1.18 ± 0.19", "4.5 → 0.0", "+0.5"])
 def test_numbers(text):
     assert tables.is_number(text)
@@ -71,3 +72,24 @@ def test_an_interval_is_not_torn():
 def test_one_word_makes_a_column_text():
     table = tidied(pd.DataFrame({"of": ["x", "y"], "share": ["12%", "unknown"]}).to_html())
     assert all("number" not in cell for row in classes(table) for cell in row)
+
+
+def test_a_number_without_end_keeps_its_column_of_numbers():
+    table = tidied(pd.DataFrame({"of": ["x", "y"], "lead": ["inf", "4.51"]}).to_html())
+    assert [row[1] for row in classes(table)] == [["number"]] * 3
+
+
+def names(frame):
+    """The classes of the table that is made of a frame, and of its first row's name."""
+    table = tidied(frame.to_html(index=False))
+    return set(table["class"]) - {"dataframe"}, set(table.tbody.find(class_="row-name")["class"]) - {"row-name"}
+
+
+def test_a_table_with_little_room_breaks_its_head_and_no_number():
+    few = pd.DataFrame({"recipe": ["a"], "n": ["20"]})
+    assert names(few) == (set(), set())
+    long_heads = {f"a head of many words, number {i}": ["12 [39%, 78%]"] for i in range(4)}
+    assert names(few.assign(**long_heads)) == ({"tight", "unbroken"}, {"short-name"})
+    many = {f"a head of many words, number {i}": ["12 [39%, 78%]"] for i in range(8)}
+    assert names(few.assign(**many)) == ({"tight"}, {"short-name"})
+    assert names(few.assign(recipe="a name that is far too long for one line", **many)) == ({"tight"}, set())

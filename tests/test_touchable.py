@@ -52,6 +52,14 @@ def test_without_javascript_there_is_a_picture(browser, name):
         assert visit.remote() == []
 
 
+def test_without_javascript_a_page_with_formulas_says_what_they_are(browser):
+    for name, said in (("nin-model.html", True), ("live-network.html", False)):
+        with Visit(browser, name, scripts=False) as visit:
+            assert ("Formulas appear" in visit.page.locator(".bd-article").inner_text()) == said
+    with Visit(browser, "nin-model.html") as visit:
+        assert "Formulas appear" not in visit.page.locator(".bd-article").inner_text()
+
+
 def test_with_javascript_no_picture_is_loaded(browser):
     with Visit(browser, PAGES[0]) as visit:
         visit.wait_for_figures()

@@ -15,7 +15,19 @@ sys.path.append(str(ROOT / "book" / "_ext"))
 import stills  # noqa: E402
 
 BUILT = ROOT / "_build" / "html"
-COLOURS = 96  # rare ones are kept
+COLOURS = 160  # rare ones are kept
+
+
+def few_colours(picture):
+    """The picture with a palette, in which the most frequent colour, the ground, is what it was."""
+    ground = max(picture.getcolors(picture.width * picture.height))[1]
+    pixels = picture.load()
+    at = next((x, y) for y in range(picture.height) for x in range(picture.width) if pixels[x, y] == ground)
+    few = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+    palette, entry = few.getpalette(), few.getpixel(at)
+    palette[3 * entry:3 * entry + 3] = ground
+    few.putpalette(palette)
+    return few
 
 
 def take(browser, page):
@@ -27,9 +39,8 @@ def take(browser, page):
         figure.scroll_into_view_if_needed()
         tab.wait_for_timeout(1500)  # the live network's first answer
         picture = Image.open(io.BytesIO(figure.screenshot())).convert("RGB")
-        picture = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
         path = stills.FOLDER / stills.name(figure.get_attribute("data-figure"), figure.get_attribute("data-study"))
-        picture.save(path, optimize=True)
+        few_colours(picture).save(path, optimize=True)
         print(f"{path.name}: {path.stat().st_size:,} bytes")
     tab.close()
 

@@ -1,10 +1,11 @@
-"""Gives the front page its figures, {{ name }}, and every page the tags that say what it is where it is linked.
+"""Gives the front page its figures, {{ name }}, and a picture that is a link; and every page the tags that say what it is.
 
 tools/findings.py writes the figures to _static/findings.json. A page is described by its first paragraph.
 """
 
 import json
 import os
+import re
 from html import escape
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from docutils import nodes
 from repository_buttons import ROOT, repository_url
 
 LONGEST = 200  # characters of a description
+STILL = re.compile(r'<svg class="still".*?</svg>', re.DOTALL)
 
 
 def use_findings(app, config):
@@ -55,8 +57,16 @@ def add_tags(app, pagename, templatename, context, doctree):
         title, description(doctree), app.config.html_title or app.config.project, pagename, base)
 
 
+def link_picture(app, pagename, templatename, context, doctree):
+    """Make the front page's picture of the live network lead to it."""
+    if pagename == app.config.root_doc:
+        context["body"] = STILL.sub(
+            lambda found: f'<a class="still-link" href="live-network.html" title="Touch it">{found[0]}</a>', context["body"])
+
+
 def setup(app):
     """Register the extension with Sphinx."""
     app.connect("config-inited", use_findings)
     app.connect("html-page-context", add_tags)
+    app.connect("html-page-context", link_picture)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

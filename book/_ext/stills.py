@@ -1,4 +1,4 @@
-"""Puts a still picture into each figure that can be touched, for readers without JavaScript.
+"""What readers without JavaScript get: a still picture in each figure that can be touched, and a word on formulas.
 
 tools/take_stills.py takes the pictures, in a browser.
 """
@@ -9,6 +9,8 @@ from pathlib import Path
 
 FIGURE = re.compile(r'(<div data-figure="([\w-]+)"(?: data-study="([\w-]+)")?[^>]*>)(.*?)(</div>)', re.DOTALL)
 FOLDER = Path(__file__).resolve().parents[1] / "_static" / "stills"
+
+WORD = "<noscript><p>JavaScript is off. Formulas appear as they are typed, in TeX.</p></noscript>"
 
 
 def name(figure, study=None):
@@ -28,10 +30,15 @@ def with_still(found):
             f'alt="A still picture of the figure to touch"></noscript>{end}')
 
 
+def with_word(body):
+    """The page with a word under its title where it has formulas, which only a script can set."""
+    return body.replace("</h1>", f"</h1>{WORD}", 1) if 'class="math notranslate' in body else body
+
+
 def add_stills(app, pagename, templatename, context, doctree):
-    """Add the pictures to a page's body."""
+    """Add the pictures to a page's body, and the word."""
     if "body" in context:
-        context["body"] = FIGURE.sub(with_still, context["body"])
+        context["body"] = with_word(FIGURE.sub(with_still, context["body"]))
 
 
 def setup(app):

@@ -7,10 +7,15 @@ from bs4 import BeautifulSoup
 TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
 PANDAS_STYLE = re.compile(r"<style scoped>.*?</style>\s*", re.DOTALL)  # its rules stand against those of book.css
 # A count, a share, an interval, a change: digits, and what joins them. Sizes as 96×54×54 and lists are text.
-NUMBER = re.compile(r"[<≈±+−-]?\s?[\d.,]*\d(e[+-]?\d+)?\s?(%|×|M|ms|s|points)?"
-                    r"((\s(to|±|→)\s|\s[\[(])[−-]?[\d.,]*\d%?(,?\s(to\s)?[−-]?[\d.,]*\d%?)?[\])]?)?")
+NUMBER = re.compile(r"[<≈±+−-]?\s?[\d.,]*\d(e[+-]?\d+)?\s?(%|×|M|[kMG]i?B|ms|s|points|million)?"
+                    r"((\s(to|±|→)\s|\s[\[(])[−-]?[\d.,]*\d%?(,?\s(to\s)?[−-]?[\d.,]*\d%?)?[\])]?"
+                    r"|\s\(no interval\))?")
 INTERVAL = re.compile(r"\[.*?\]")
-NOTHING = {"", "–", "—", "-", "nan", "none"}
+NOTHING = {"", "–", "—", "-", "nan", "none", "inf"}
+# How wide a table would like to be, beside the two side bars of a window of 1280 pixels.
+COLUMN, PADDING = 688, 12  # pixels
+BOLD, PLAIN = 7.5, 7  # pixels a letter, where the head decides and where the numbers do
+SHORT_NAME = 28  # letters
 
 
 def words(cell):
@@ -61,8 +66,38 @@ def mark_row_names(rows):
     return widest
 
 
+def wide(rows, letters, width):
+    """Whether a table is wider than the column, if a cell takes so many letters in a line, of such a width."""
+    cells = [[letters(cell) for cell in row.find_all(["th", "td"], recursive=False)] for row in rows]
+    whole = [row for row in cells if len(row) == max(map(len, cells))]  # others stand under a name that spans rows
+    return sum(width * max(column) + PADDING for column in zip(*whole)) > COLUMN
+
+
+def in_one_line(cell):
+    """The letters of a cell that is not broken."""
+    return len(words(cell))
+
+
+def broken(cell):
+    """The letters of a cell that may be broken: those of its longest word. Numbers and short names are not broken."""
+    whole = {"short-name", "number"} & set(cell.get("class", [])) and cell.find_parent("tbody")
+    return in_one_line(cell) if whole else max(map(len, words(cell).split()), default=0)
+
+
+def mark_short_names(rows):
+    """A class "short-name" for the row names of a table where none is long."""
+    names = [row.find(class_="row-name") for row in rows]
+    if all(name and in_one_line(name) <= SHORT_NAME for name in names):
+        for name in names:
+            name["class"].append("short-name")
+
+
 def tidy(markup):
-    """The markup of one table: a class "number" where a column's cells are numbers, "row-name" where rows are named."""
+    """The markup of one table, with classes for what book.css sets apart.
+
+    "number" where a column's cells are numbers, "row-name" where rows are named, "tight" where there is too little room
+    for a line a row, and "unbroken" where there is enough once the head is broken.
+    """
     soup = BeautifulSoup(markup, "html.parser")
     table = soup.table
     head = table.thead.find_all("tr") if table.thead else []
@@ -86,6 +121,10 @@ def tidy(markup):
                 if "[" in words(cell):  # it may end its line before its interval, but not within
                     cell["class"].append("with-interval")
                     cell.string = INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), words(cell))
+    if wide([*head, *rows], in_one_line, BOLD):
+        mark_short_names(rows)
+        fits = not wide([*head, *rows], broken, PLAIN)
+        table["class"] = [*table.get("class", []), "tight", *(["unbroken"] if fits else [])]
     return str(table)
 
 
