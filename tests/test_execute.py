@@ -90,13 +90,14 @@ def test_an_existing_folder_is_not_replaced(tmp_path):
     assert (tmp_path / "kept.txt").read_text() == "kept"
 
 
-@pytest.mark.parametrize("alpha", [255, 100])
-def test_a_stored_picture_is_packed_and_stays_the_same(alpha):
+@pytest.mark.parametrize("alpha, ink, mode", [(255, (0, 114, 178), "RGB"), (100, (0, 114, 178), "RGBA"),
+                                              (255, (90, 90, 90), "L"), (100, (90, 90, 90), "RGBA")])
+def test_a_stored_picture_is_packed_and_stays_the_same(alpha, ink, mode):
     picture = Image.new("RGBA", (200, 100), (255, 255, 255, alpha))
-    picture.paste((0, 114, 178, 255), (20, 30, 60, 70))
+    picture.paste((*ink, 255), (20, 30, 60, 70))
     loose = io.BytesIO()
     picture.save(loose, "PNG", compress_level=0)
     packed = notebooks.smaller(base64.b64encode(loose.getvalue()).decode())
     after = Image.open(io.BytesIO(base64.b64decode(packed)))
     assert len(packed) < len(loose.getvalue()) / 10 and after.convert("RGBA").tobytes() == picture.tobytes()
-    assert after.mode == ("RGB" if alpha == 255 else "RGBA") and notebooks.smaller(packed) == packed
+    assert after.mode == mode and notebooks.smaller(packed) == packed

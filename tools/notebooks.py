@@ -71,7 +71,7 @@ def write(notebook, path):
 
 
 def smaller(png):
-    """Return a base64 PNG's picture in fewer bytes: no alpha channel if it is opaque, packed as far as it goes."""
+    """Return a base64 PNG's picture in fewer bytes: no alpha if it is opaque, no colours if it is grey, well packed."""
     from PIL import Image  # here: rendering needs none
 
     try:
@@ -80,6 +80,8 @@ def smaller(png):
         return png
     if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):
         picture = picture.convert("RGB")
+    if picture.mode == "RGB" and picture.convert("L").convert("RGB").tobytes() == picture.tobytes():
+        picture = picture.convert("L")
     picture.save(packed, "PNG", optimize=True, dpi=picture.info.get("dpi", (110, 110)))
     packed = base64.b64encode(packed.getvalue()).decode()
     return packed if len(packed) < len(png.strip()) else png
