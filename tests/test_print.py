@@ -77,7 +77,8 @@ def test_answers_are_open_and_nothing_is_cut(browser):
         assert answers.count() == visit.page.locator(".bd-article details[open]:not(.hide)").count() > 5
         assert visit.page.evaluate("""() => [...document.querySelectorAll(".bd-article pre")]
             .filter(box => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1).length""") == 0
-        assert visit.page.locator(".skip-to-figures").count() and not visit.page.locator(".skip-to-figures").is_visible()
+        links = visit.page.locator(".skip-to-figures")
+        assert links.count() and not links.is_visible()
         assert not visit.page.locator(".bd-article details.hide:not([open])").first.is_visible()
         assert visit.page.locator(".bd-article details.hide[open]").count() >= 1
         assert visit.page.evaluate("""() => [...document.querySelectorAll(".bd-article details[open] > summary ~ *")]

@@ -1,4 +1,4 @@
-"""Gives the front page its figures, {{ name }}, and a picture that is a link; and every page the tags that say what it is.
+"""Gives the front page its figures, {{ name }}, and a picture that is a link; every page the tags that say what it is.
 
 tools/findings.py writes the figures to _static/findings.json. A page is described by its first paragraph.
 """
@@ -61,7 +61,8 @@ def link_picture(app, pagename, templatename, context, doctree):
     """Make the front page's picture of the live network lead to it."""
     if pagename == app.config.root_doc:
         context["body"] = STILL.sub(
-            lambda found: f'<a class="still-link" href="live-network.html" title="Touch it">{found[0]}</a>', context["body"])
+            lambda found: f'<a class="still-link" href="live-network.html" title="Touch it">{found[0]}</a>',
+            context["body"])
 
 
 def setup(app):
