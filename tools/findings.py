@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "book"))
 import torch  # noqa: E402
 
 from nin import costs, plots  # noqa: E402
+from nin.bench.rows import benched  # noqa: E402
 from nin.compare import fraction_interval, mean_interval, welch  # noqa: E402
 from nin.data import load  # noqa: E402
 from nin.model import build, nin  # noqa: E402
@@ -62,6 +63,14 @@ def measured(groups):
     return found | {"kaiming_points": "{:.1f} points [{:.1f}, {:.1f}]".format(*points),
                     "kaiming_n": f"{len(kaiming)} against {len(start)} clean runs",
                     "lost_accuracy": f"{min(ends):.0f}% to {max(ends):.0f}%"}
+
+
+def sprinted():
+    """{name: text} of the sprint's recorded runs."""
+    runs, _ = benched("sprint")
+    accuracy = mean_interval(100 * runs["accuracy"])
+    return {"sprint_runs": f"{len(runs)}", "sprint_seconds": f"{runs['all (s)'].median():.1f} seconds",
+            "sprint_accuracy": f"{accuracy.mean:.1f}% [{accuracy.low:.1f}, {accuracy.high:.1f}]"}
 
 
 def counted():
@@ -161,7 +170,7 @@ def files():
     """{name: text} of all that the front page takes from here."""
     runs = read.load("training") + read.load("training-rate")
     groups = read.by_label(runs)
-    return {VALUES: json.dumps(measured(groups) | counted(), indent=1, ensure_ascii=False) + "\n",
+    return {VALUES: json.dumps(measured(groups) | sprinted() | counted(), indent=1, ensure_ascii=False) + "\n",
             "thumbnail-outcomes.svg": outcomes(groups), "thumbnail-plateau.svg": plateau(groups),
             "thumbnail-window.svg": window(load(train=False).images[0, 0])}
 
