@@ -32,7 +32,7 @@ def few_colours(picture):
 
 def take(browser, page):
     """Write the pictures of all figures on a page."""
-    tab = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    tab = browser.new_page(viewport={"width": 1280, "height": 1600}, color_scheme="light")
     tab.goto((BUILT / page).as_uri())
     for figure in tab.locator("[data-figure]").all():
         tab.wait_for_function("figure => figure.dataset.ready", arg=figure.element_handle())
