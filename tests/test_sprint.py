@@ -129,7 +129,7 @@ def test_the_command_runs_the_sprint_whole(tmp_path, monkeypatch, capsys):
     sprint.main(["--runs", "2", "--results", str(tmp_path)])
     printed, (path,) = capsys.readouterr().out, tmp_path.iterdir()
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    assert [row["seed"] for row in rows] == [1000, 1001] and {row["part"] for row in rows} == {"sprint"}
+    assert [row["seed"] for row in rows] == [1100, 1101] and {row["part"] for row in rows} == {"sprint"}
     for row in rows:
         parts = row["read (s)"] + row["train (s)"] + row["evaluate (s)"]
         assert parts <= row["all (s)"] < parts + 1 and row["import (s)"] > 0  # it ends with the last part
