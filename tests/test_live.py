@@ -116,10 +116,10 @@ def test_the_recorded_accuracy_is_that_of_the_weights():
     assert abs(live.accuracy(network, test_set) - p) < 4 * math.sqrt(p * (1 - p) / 250)
 
 
-def test_the_front_page_says_what_the_weights_answer_to_an_empty_picture():
+def test_the_front_page_says_what_the_weights_answer_to_an_even_grey():
     network, about = live.read((live.STATIC / live.SCRIPT).read_text("utf-8"))
     text = (live.STATIC / live.NOTHING).read_text("utf-8")
-    p = live.folded_maps(network, torch.zeros(1, 1, 28, 28, dtype=torch.uint8)).mean((2, 3)).softmax(1)[0]
+    p = live.folded_maps(network, torch.full((1, 1, 28, 28), live.GREY, dtype=torch.uint8)).mean((2, 3)).softmax(1)[0]
     assert f"it is {p.max():.0%} sure of its answer: {CLASSES[p.argmax()]}." in text
     assert f"{100 * about['test accuracy']:.1f}% of {about['test images']:,} test images" in text
     assert p.max() > 0.5, "no longer a surprise: give the front page another hook"

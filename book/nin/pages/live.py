@@ -26,6 +26,7 @@ STILL, NOTHING = "live-still.txt", "live-nothing.txt"
 FLOATS = 600_000  # a network with more weights gets 8 bits for each: with 32, the page would exceed 6 MB
 READING = ("orange is evidence for a class, purple with a minus against it. Below each: its mean, which is the logit, "
            "and the probability.")
+GREY = 192  # of the front page's picture without a garment
 SHOWN = 2  # the class of the garment on the still picture: a pullover has sleeves
 
 
@@ -219,14 +220,14 @@ def garment(network, split):
 
 
 def nothing(network, about):
-    """What the network says of an empty picture: the hook of the front page, in Markdown."""
-    image = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+    """What the network says of a picture without a garment: the hook of the front page, in Markdown."""
+    image = torch.full((1, 1, 28, 28), GREY, dtype=torch.uint8)
     p = answer(network, image)[2]
     drawn, words = picture(network, image, "still-nothing")
-    return (f"**Show this network an empty picture, and it is {p.max():.0%} sure of its answer: "
+    return (f"**Show this network an even grey, and it is {p.max():.0%} sure of its answer: "
             f"{CLASSES[p.argmax()]}.** It classifies {100 * about['test accuracy']:.1f}% of "
-            f"{about['test images']:,} test images correctly. Where does it find a garment in the dark?\n\n{drawn}\n\n"
-            f"*The network's ten class maps over the empty picture: {READING} The answer: {words}.*\n")
+            f"{about['test images']:,} test images correctly. What does it see there?\n\n{drawn}\n\n"
+            f"*The network's ten class maps over the even grey: {READING} The answer: {words}.*\n")
 
 
 def write(network, about, test_set, folder=STATIC):
