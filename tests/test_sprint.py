@@ -154,7 +154,8 @@ def test_the_ladder_takes_every_choice_back_in_turn(monkeypatch):
 
 def test_wrong_options_are_refused(capsys, monkeypatch):
     monkeypatch.setenv("NIN_SCALE", "smoke")
-    for words, told in ((["--runs", "0"], "at least 1"), (["--runs", "2"], "no results")):
+    for words, told in ((["--runs", "0"], "at least 1"), (["--runs", "2"], "no results"),
+                        (["--runs", "2", "--ladder"], "not allowed")):
         with pytest.raises(SystemExit):
             sprint.main(words)
         assert told in capsys.readouterr().err

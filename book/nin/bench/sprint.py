@@ -204,8 +204,9 @@ def ladder(seeds=10):
 def main(arguments=None):
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m nin sprint", description=__doc__.split("\n")[0])
-    parser.add_argument("--runs", type=int, default=1, help="on seeds from 1,100 on; two or more are recorded")
-    parser.add_argument("--ladder", action="store_true", help="what each choice brings, recorded")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--runs", type=int, default=1, help="on seeds from 1,100 on; two or more are recorded")
+    what.add_argument("--ladder", action="store_true", help="what each choice brings, recorded")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the rows are written to")
     options = parser.parse_args(arguments)
     if options.runs < 1:
