@@ -5,7 +5,7 @@ import random
 import pytest
 
 from made_up import run_of
-from nin.runs import answers, read, starts
+from nin.runs import answers, fears, read, starts
 from nin.runs.studies import STUDIES
 
 TWO, SOUND, MORE = ("exercise-2-one-by-one", "exercise-2-sound", "exercise-2-more")
@@ -36,7 +36,7 @@ def lines(n, better=None, by=0.01, collapsed=None, studies=(TWO, SOUND, MORE), *
     return made
 
 
-@pytest.mark.parametrize("answer", [answers.exercise_1, answers.exercise_2, answers.exercise_4])
+@pytest.mark.parametrize("answer", [answers.exercise_1, answers.exercise_2, fears.exercise_4])
 def test_without_runs_it_says_in_a_line_what_is_not_answered(recorded, answer):
     recorded([])
     found = [line for line in answer() if "initialisations" not in line]  # an experiment's, which are no runs
@@ -109,14 +109,14 @@ def test_a_missing_comparison_counts_as_a_test(recorded):
 
 def test_exercise_4_lists_what_is_seen_and_what_is_left_to_the_runs(recorded):
     recorded(lines(10, better="gradual", studies=FOUR))
-    found = answers.exercise_4()
+    found = fears.exercise_4()
     assert any(line.startswith("- One step breaks the fusion of features: **it depends**. Seen against gradual (")
                for line in found)
     assert found[-1] == ("- **Not answered yet:** whether one step loses information, makes gradients vanish or makes "
                          "gradients explode. The runs are not recorded.")
     recorded(lines(10, better="one-step 3×3", studies=FOUR))
     assert any(line.startswith("- One step breaks the fusion of features: **not seen**; the contrary holds")
-               for line in answers.exercise_4())
+               for line in fears.exercise_4())
 
 
 def test_exercise_1_turns_when_the_rates_are_exchanged(recorded):

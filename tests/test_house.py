@@ -7,7 +7,8 @@ import pytest
 import notebooks
 import reach
 
-READERS = ("nin.runs.read", "nin.runs.studies", "nin.runs.answers", "nin.runs.starts", "nin.bench.rows")
+READERS = ("nin.runs.read", "nin.runs.studies", "nin.runs.answers", "nin.runs.fears", "nin.runs.starts",
+           "nin.bench.rows")
 # What these chapters measure before the reader's eyes.
 MEASURED = {"speed": {"nin.bench.layers"}, "exercise-3-resources": {"nin.bench.memory"}}
 HEAVY = {"torch", "torchvision", "d2l"}
@@ -165,6 +166,7 @@ MADE_UP = {
     "runs/read.py": "from .. import recipes\nfrom .studies import STUDIES\n\n\ndef later():\n    import torch\n",
     "runs/studies.py": "from ..recipes import json\nSTUDIES = {}\n",
     "runs/answers.py": "",
+    "runs/fears.py": "",
     "runs/starts.py": "",
     "runs/record.py": "import torch\nfrom nin.model import torch\nfrom . import read\n",
     "bench/__init__.py": "",

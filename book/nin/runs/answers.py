@@ -1,10 +1,12 @@
-"""What recorded runs answer to exercises 1, 2 and 4, in Markdown that is true at any number of runs. Needs no torch."""
+"""What recorded runs answer to exercises 1 and 2, in Markdown that is true at any number of runs. Needs no torch.
 
-import math
+Exercise 4's answer is in `fears.py`.
+"""
+
 from typing import NamedTuple
 
 from ..recipes import TOP
-from . import read, starts
+from . import read
 
 SECTIONS, SOUNDS = "the section's recipe", "a sound recipe"
 EXERCISE_2 = {SECTIONS: ("exercise-2-one-by-one",), SOUNDS: ("exercise-2-sound", "exercise-2-more")}
@@ -25,6 +27,36 @@ def under(studies, recipe, scale="pocket"):
     """The runs of some studies under a recipe, labelled without the recipe's name."""
     return [{**run, "label": run["label"].removesuffix(f", {recipe}")}
             for name in studies[recipe] for run in read.load(name, scale)]
+
+
+class Contrast(NamedTuple):
+    """A difference between two variants, and how many runs of each it rests on."""
+
+    difference: tuple  # a nin.compare.Difference
+    n: int
+    reference_n: int
+
+    def text(self, digits=2):
+        """Difference, 95% interval, runs a side: "+0.31 [+0.10, +0.52], 10 and 9"."""
+        mean, low, high = (f"{value:+.{digits}f}" for value in self.difference[:3])
+        return f"{mean} [{low}, {high}], {self.n} and {self.reference_n}"
+
+
+def contrast(groups, label, reference, measure):
+    """mean(label) - mean(reference) of a measure over clean runs; None below 8 a side.
+
+    `groups` is {label: recorded runs}; `measure` takes a run, and returns None where
+    its line lacks what is needed.
+    """
+    from ..compare import LEAST, welch
+
+    sides = []
+    for name in (reference, label):
+        clean = [run for run in groups.get(name, []) if run["outcome"] == "clean"]
+        sides.append([value for run in clean if (value := measure(run)) is not None])
+    if min(map(len, sides)) < LEAST:
+        return None
+    return Contrast(welch(*sides), len(sides[1]), len(sides[0]))
 
 
 class Compared(NamedTuple):
@@ -72,7 +104,7 @@ def accuracy(run):
 
 def compared(runs, label, reference):
     """A label's runs `Compared` with the reference's; None where one of them has no run."""
-    from ..compare import contrast, fisher, mcnemar
+    from ..compare import fisher, mcnemar
 
     groups = read.by_label(runs)
     if not (label in groups and reference in groups):
@@ -192,90 +224,6 @@ def exercise_2():
                            "start and under one that does, and how much of it is the head's")]
     missing += [f"removing one {part}" for part in parts if part not in known]
     return lines + ([unanswered("; ".join(missing))] if missing else [])
-
-
-def gap(run):
-    """Points from training images, seen again after training, to test images."""
-    if run.get("seen_acc") is not None and run["test_acc"] is not None:
-        return 100 * (run["seen_acc"] - run["test_acc"])
-
-
-def last_loss(run):
-    """The mean training loss of the last epoch."""
-    return run["history"][-1]["loss"] if run["history"] else None
-
-
-def information_lost(run):
-    """Points from the probe on the channels' means to the better reading after: its own, or the network's."""
-    if found := run.get("readable"):
-        return 100 * (found["before, means"] - max(found["after, means"], run["test_acc"]))
-
-
-def least_gradient(run):
-    """The least of a run's relative gradients, as log10."""
-    return math.log10(max(min(run["gradient"]), 1e-12)) if run.get("gradient") else None
-
-
-def largest_gradient(run):
-    """The largest of them, as log10."""
-    return math.log10(max(max(run["gradient"]), 1e-12)) if run.get("gradient") else None
-
-
-def _error(run):
-    return None if run["test_acc"] is None else 100 - 100 * run["test_acc"]
-
-
-def _shrunk(run):
-    least = least_gradient(run)
-    return None if least is None else -least
-
-
-POINTS, NATS = "{:.2f} points".format, "{:.3f} nats".format
-# {fear: (what grows if it comes true, its unit in words, the mark that it must pass)}, in the notes' order.
-FEARS = {
-    "loses information": (information_lost, POINTS, 0),
-    "overfits": (gap, POINTS, 0),
-    "limits what is learnt": (last_loss, NATS, 0),
-    "breaks the fusion of features": (_error, POINTS, 0),
-    "makes gradients vanish": (_shrunk, lambda size: f"a factor of {10**size:.1f}", 1),
-    "makes gradients explode": (largest_gradient, lambda size: f"a factor of {10**size:.1f}", 1)}
-
-
-def fears():
-    """{fear: {comparison: Contrast or None}}: the one-step 3×3 against the block and the gradual head."""
-    from ..compare import contrast
-
-    one, few = "one-step 3×3", read.by_label(read.load("exercise-4-overfitting"))
-    groups = {recipe: read.by_label(under(EXERCISE_4, recipe)) for recipe in EXERCISE_4}
-    found = {}
-    for fear, (measure, _, _) in FEARS.items():
-        found[fear] = {f"against {head} ({recipe})": contrast(groups[recipe], one, head, measure)
-                       for recipe in EXERCISE_4 for head in ("NiN block", "gradual")}
-        for end in ("", ", no dropout") if fear == "overfits" else ():
-            found[fear][f"against NiN block (6,000 images{end})"] = contrast(
-                few, f"{one}{end}", f"NiN block{end}", measure)
-    return found
-
-
-def judged():
-    """{fear: the verdict on it, in Markdown}."""
-    from ..compare import judge
-
-    return {fear: judge(found, *FEARS[fear][1:]) for fear, found in fears().items()}
-
-
-def exercise_4():
-    """The short answer's recorded part: which of the notes' five fears is seen, not seen, or depends on what."""
-    verdicts = judged()
-    known = {fear: text for fear, text in verdicts.items() if not text.startswith("**open**")}
-    lines = [f"- One step {fear}: {text}." for fear, text in known.items()]
-    lines += [f"- Gradients at the start: {text}" for text in [starts.one_step()] if text]
-    rest = [fear for fear in verdicts if fear not in known]
-    if not known:
-        what = "any of the notes' five fears comes true in a trained network"
-    else:
-        what = f"one step {', '.join(rest[:-1])}{' or ' * (len(rest) > 1)}{rest[-1] if rest else ''}"
-    return lines + [unanswered(f"whether {what}")] * bool(rest)
 
 
 def exercise_1():
