@@ -312,6 +312,10 @@ def test_what_is_recorded_is_counted_with_the_commands_and_their_hours(tmp_path,
         "record training`); to train all of them takes about 6.9 hours of one core.")
     write(tmp_path / "all.jsonl", [run_of("training-float32", "the section, float32", seed) for seed in range(10)])
     assert "all of 10 runs (`python -m nin record training-float32`)" in read.coverage("training-float32")
+    # 30 runs of 60 epochs on a tenth of the images, and tests on all test images after each
+    assert "takes about 2.2 hours" in read.coverage("exercise-4-overfitting")
+    # five runs at twice the MACs and three at four times, ten epochs each
+    assert "takes about 1.8 hours" in read.coverage("family")
 
 
 def test_the_counts_of_the_recorded_runs():
