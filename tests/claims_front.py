@@ -8,7 +8,6 @@ from claims_1_to_3 import (
     kaiming_ends_higher,
     kaiming_starts_earlier,
     relu_loses_classes,
-    xavier_starts_with_more_dead_maps,
 )
 
 STUDIES = ("training", "training-rate")
@@ -31,7 +30,6 @@ CLAIMS = {  # name: the page, the check, the exchange: pairs of labels
     "front-bad-ends-are-lost-classes-or-ln-10": ("index", bad_ends_are_lost_classes_or_ln_10, {SECTION: BOTH}),
     "front-relu-loses-classes": ("index", relu_loses_classes, {SECTION: LINEAR, KAIMING: BOTH}),
     "front-no-cure-is-always-clean": ("index", no_cure_is_always_clean, {BOTH: BOTH_HALF}),
-    "front-fewer-dead-maps-under-kaiming": ("index", xavier_starts_with_more_dead_maps, {SECTION: KAIMING}),
     "front-kaiming-starts-earlier": ("index", kaiming_starts_earlier, {SECTION: KAIMING}),
     "front-kaiming-ends-higher": ("index", kaiming_ends_higher, {SECTION: KAIMING}),
 }

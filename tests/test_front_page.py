@@ -61,8 +61,17 @@ def test_shares_come_from_the_lines():
     other = {findings.START: findings.KAIMING, findings.KAIMING: findings.START}
     exchanged = [{**run, "label": other.get(run["label"], run["label"])} for run in recorded]
     found = findings.measured(read.by_label(exchanged))
-    assert found["clean_section"] == values["clean_kaiming"] and found["dead_kaiming"] == values["dead_section"]
+    assert found["clean_section"] == values["clean_kaiming"] and found["plateau_kaiming"] == values["plateau_section"]
     assert found["kaiming_points"] != values["kaiming_points"]
+
+
+def test_one_1x1_less_comes_from_its_lines():
+    groups = read.by_label(read.load("exercise-2-one-by-one"))
+    values = findings.removed(groups)
+    steps = [run["plateau_end"] for run in groups[findings.ONE]]
+    assert values["plateau_one"] == f"{min(steps):,} to {max(steps):,}"
+    exchanged = findings.removed(groups | {findings.ONE: groups[findings.TWO], findings.TWO: groups[findings.ONE]})
+    assert values["one_points"].startswith("+") and exchanged["one_points"].startswith("-")
 
 
 def test_counts_by_a_second_way():

@@ -26,6 +26,7 @@ from nin.stem import interpolation  # noqa: E402
 VALUES = "findings.json"
 START, KAIMING, LINEAR, BOTH = (f"{name}, lr 0.1" for name in ("the section", "Kaiming", "linear logits", "both"))
 HALF = "both, lr 0.05"
+ONE, TWO = (f"{name}, the section's recipe" for name in ("one 1×1", "two 1×1s"))
 
 
 def share(groups, labels, truth):
@@ -47,22 +48,32 @@ def span(values):
 
 def measured(groups):
     """{name: text} of what recorded runs, {label: runs}, show."""
-    start, kaiming = ([run["test_acc"] for run in groups[label] if clean(run)] for label in (START, KAIMING))
-    points = [100 * value for value in welch(start, kaiming)[:3]]
+    points, n = difference(groups, KAIMING, START)
     found = {f"clean_{name}": share(groups, [label], clean) for name, label in
              (("section", START), ("kaiming", KAIMING), ("linear", LINEAR), ("both", BOTH), ("half", HALF))}
     found |= {f"lost_{name}": share(groups, labels, lambda run: run["outcome"] == "classes lost") for name, labels in
               (("relu", (START, KAIMING)), ("linear", (LINEAR, BOTH)))}
     for name, label in (("section", START), ("kaiming", KAIMING)):
         found[f"plateau_{name}"] = span([run["plateau_end"] for run in groups[label] if run["plateau_end"]])
-        dead = mean_interval([run["dead_before"] for run in groups[label]])
-        found[f"dead_{name}"] = f"{dead.mean:.1f} [{dead.low:.1f}, {dead.high:.1f}]"
     rings = [run for run in groups[START] if not clean(run)]
     found["rings_lost"] = f"{sum(run['outcome'] == 'classes lost' for run in rings)} of {len(rings)}"
     ends = [100 * run["test_acc"] for run in groups[START] + groups[KAIMING] if run["outcome"] == "classes lost"]
-    return found | {"kaiming_points": "{:.1f} points [{:.1f}, {:.1f}]".format(*points),
-                    "kaiming_n": f"{len(kaiming)} against {len(start)} clean runs",
+    return found | {"kaiming_points": "{:.1f} points [{:.1f}, {:.1f}]".format(*points), "kaiming_n": n,
                     "lost_accuracy": f"{min(ends):.0f}% to {max(ends):.0f}%"}
+
+
+def difference(groups, label, reference):
+    """How much more accurate a label's clean runs are: (points with the 95% interval, how many runs a side)."""
+    sides = [[run["test_acc"] for run in groups[name] if clean(run)] for name in (reference, label)]
+    points = [100 * value for value in welch(*sides)[:3]]
+    return points, f"{len(sides[1])} against {len(sides[0])} clean runs"
+
+
+def removed(groups):
+    """{name: text} of one 1×1 less in each block, from the runs of exercise 2, {label: runs}."""
+    points, n = difference(groups, ONE, TWO)
+    return {"plateau_one": span([run["plateau_end"] for run in groups[ONE] if run["plateau_end"]]),
+            "one_points": "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*points), "one_n": n}
 
 
 def sprinted():
@@ -169,8 +180,9 @@ def window(image):
 def files():
     """{name: text} of all that the front page takes from here."""
     runs = read.load("training") + read.load("training-rate")
-    groups = read.by_label(runs)
-    return {VALUES: json.dumps(measured(groups) | sprinted() | counted(), indent=1, ensure_ascii=False) + "\n",
+    groups, ones = read.by_label(runs), read.by_label(read.load("exercise-2-one-by-one"))
+    values = measured(groups) | removed(ones) | sprinted() | counted()
+    return {VALUES: json.dumps(values, indent=1, ensure_ascii=False) + "\n",
             "thumbnail-outcomes.svg": outcomes(groups), "thumbnail-plateau.svg": plateau(groups),
             "thumbnail-window.svg": window(load(train=False).images[0, 0])}
 

@@ -195,6 +195,16 @@ def primary(exercise, studies):
     return lines
 
 
+def _starts(runs, label, reference):
+    """After how many steps two labels' runs left ln 10, in a sentence; none where no run of one of them did."""
+    ranges = []
+    for name in (label, reference):
+        if not (steps := [run["plateau_end"] for run in runs if run["label"] == name and run["plateau_end"]]):
+            return ""
+        ranges.append(f"{min(steps):,} to {max(steps):,}")
+    return f" The runs that leave ln 10 do so after {ranges[0]} steps, against {ranges[1]}."
+
+
 def exercise_2():
     """The short answer's recorded part: what removing 1×1s and adding one does, and what of it is the head's."""
     names = {"one 1×1": ("one 1×1 in place of two", "removing one"), "no 1×1": ("none", "removing both"),
@@ -206,7 +216,7 @@ def exercise_2():
         for label in list(names)[:3 if recipe == SOUNDS else 2]:
             words, short = names[label]
             if found := compared(runs, label, "two 1×1s"):
-                clauses.append(f"  - With {words}: {found.words()}")
+                clauses.append(f"  - With {words}: {found.words()}{_starts(runs, label, 'two 1×1s')}")
             else:
                 absent.append(short)
         if clauses:
