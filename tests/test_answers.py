@@ -56,6 +56,18 @@ def test_five_runs_a_side_are_counted_and_their_accuracies_left(recorded):
     assert "In the head alone" in head and "In the body alone" in head
 
 
+def test_a_comparison_that_was_named_before_is_judged_by_holm(recorded):
+    """The interval leaves out 0, and four tests were named: the short answer says what the chapter's list says."""
+    recorded(lines(10, better="one 1×1", by=0.004, studies=(TWO,)))
+    one = answers.exercise_2()[0].split("\n")[1]
+    found = answers.compared(answers.under(answers.EXERCISE_2, answers.SECTIONS), "one 1×1", "two 1×1s")
+    p = found.accuracy.difference.p
+    assert found.seen() == "clean runs are more accurate" and 0.0125 < p < 0.05
+    assert one.startswith("  - With one 1×1 in place of two: **no difference is established.**")
+    assert f"p = 1 for the share, {4 * p:.2g} for the accuracy." in one
+    assert "**no difference is established.**" in answers.primary(2, answers.EXERCISE_2)[1]
+
+
 def test_starts_are_told_of_the_runs_that_start_the_label_first():
     runs = [{"label": label, "plateau_end": end}
             for label, end in (("one", 120), ("one", None), ("one", 300), ("two", 2060), ("two", 340), ("none", None))]

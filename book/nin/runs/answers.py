@@ -70,15 +70,18 @@ class Compared(NamedTuple):
     p: float
     accuracy: object
 
-    def seen(self):
-        """What differs at 5%, in words: shares of clean runs, accuracies of these, both, or nothing."""
+    def seen(self, share=None, accuracy=None):
+        """What differs at 5%, in words: shares of clean runs, accuracies of these, both, or nothing.
+
+        By these p-values, which may be adjusted for other tests, else by its own two.
+        """
         from ..compare import LEAST
 
         found = []
-        if self.p < 0.05:
+        if (self.p if share is None else share) < 0.05:
             more = self.clean[0] / self.clean[1] > self.reference[0] / self.reference[1]
             found.append(f"{'more' if more else 'fewer'} runs end clean")
-        if self.accuracy and self.accuracy.difference.detected:
+        if self.accuracy and (self.accuracy.difference.p if accuracy is None else accuracy) < 0.05:
             found.append(f"clean runs are {'more' if self.accuracy.difference.mean > 0 else 'less'} accurate")
         few = min(self.clean[1], self.reference[1]) < LEAST
         return " and ".join(found) or ("too few runs to tell" if few else "no difference is seen")
@@ -92,9 +95,14 @@ class Compared(NamedTuple):
         mean, low, high, _ = self.accuracy.difference
         return text + f"Their accuracy differs by {mean:+.2f} points [{low:+.2f}, {high:+.2f}]."
 
-    def words(self):
-        """Both: the verdict, then its figures."""
-        return f"**{self.seen()}.** {self.figures()}"
+    def words(self, adjusted=None):
+        """Both: the verdict, then its figures. `adjusted`, {"share": p, "accuracy": p}, if it was named before."""
+        text = f"**{self.seen(**adjusted or {})}.** {self.figures()}"
+        if adjusted and self.accuracy:
+            text = text.replace("no difference is seen", "no difference is established")
+            text += (f" The verdict is by Holm's method over this chapter's named tests: p = {adjusted['share']:.2g} "
+                     f"for the share, {adjusted['accuracy']:.2g} for the accuracy.")
+        return text
 
 
 def accuracy(run):
@@ -167,30 +175,37 @@ def left_early(runs, steps):
     return len(runs), sum(bool(run["plateau_end"]) and run["plateau_end"] <= steps for run in runs)
 
 
-def primary(exercise, studies):
-    """Lines on the comparisons named before the runs: both tests of each, by Holm over all of them, in Markdown.
+def _adjusted(exercise, studies):
+    """The comparisons named before the runs: {each: Compared or None}, and {each: {test: p}} by Holm over all tests.
 
     A comparison without runs, or accuracies of fewer than eight clean runs a side, counts as a test with p = 1.
     """
     from ..compare import holm
 
     runs = {recipe: under(studies, recipe) for recipe in studies}
-    found = {contrast: compared(runs[contrast[0]], *contrast[1:]) for contrast in PRIMARY[exercise]}
+    found = {named: compared(runs[named[0]], *named[1:]) for named in PRIMARY[exercise]}
     ps = {}
-    for contrast, result in found.items():
-        ps[contrast, "share"] = result.p if result else 1.0
-        ps[contrast, "accuracy"] = result.accuracy.difference.p if result and result.accuracy else 1.0
-    adjusted, lines = holm(ps), []
+    for named, result in found.items():
+        ps[named, "share"] = result.p if result else 1.0
+        ps[named, "accuracy"] = result.accuracy.difference.p if result and result.accuracy else 1.0
+    values = holm(ps)
+    return found, {named: {test: values[named, test] for test in ("share", "accuracy")} for named in found}
+
+
+def primary(exercise, studies):
+    """Lines on the comparisons named before the runs: both tests of each, by Holm over all of them, in Markdown."""
+    found, adjusted = _adjusted(exercise, studies)
+    lines, n = [], 2 * len(found)
     for (recipe, label, reference), result in found.items():
         name = f"{label} against {reference}, {recipe}"
         if result is None:
             lines.append(f"- {name}: not recorded yet.")
             continue
         tests = {"share of clean runs": "share", **({"accuracy": "accuracy"} if result.accuracy else {})}
-        values = {words: adjusted[(recipe, label, reference), test] for words, test in tests.items()}
+        values = {words: adjusted[recipe, label, reference][test] for words, test in tests.items()}
         seen = [words for words, p in values.items() if p < 0.05]
         lines.append(f"- {name}: **{'a difference in ' + _list(seen) if seen else 'no difference'} is established.** "
-                     f"{result.figures()} By Holm's method over all {len(ps)} tests: "
+                     f"{result.figures()} By Holm's method over all {n} tests: "
                      + ", ".join(f"p = {p:.2g} ({words})" for words, p in values.items()) + ".")
     return lines
 
@@ -210,13 +225,14 @@ def exercise_2():
     names = {"one 1×1": ("one 1×1 in place of two", "removing one"), "no 1×1": ("none", "removing both"),
              "three 1×1s": ("three", "a third")}
     recipes = {SECTIONS: "the section's recipe, which may not start", SOUNDS: "a recipe that starts"}
-    lines, missing = [], []
+    lines, missing, (_, adjusted) = [], [], _adjusted(2, EXERCISE_2)
     for recipe, title in recipes.items():
         runs, clauses, absent = under(EXERCISE_2, recipe), [], []
         for label in list(names)[:3 if recipe == SOUNDS else 2]:
             words, short = names[label]
             if found := compared(runs, label, "two 1×1s"):
-                clauses.append(f"  - With {words}: {found.words()}{_starts(runs, label, 'two 1×1s')}")
+                ps = adjusted.get((recipe, label, "two 1×1s"))
+                clauses.append(f"  - With {words}: {found.words(ps)}{_starts(runs, label, 'two 1×1s')}")
             else:
                 absent.append(short)
         if clauses:
