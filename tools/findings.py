@@ -15,11 +15,11 @@ import torch  # noqa: E402
 
 from nin import costs, plots  # noqa: E402
 from nin.bench.rows import benched  # noqa: E402
-from nin.compare import fraction_interval, mean_interval, welch  # noqa: E402
+from nin.compare import fraction_interval, mean_interval  # noqa: E402
 from nin.data import load  # noqa: E402
 from nin.model import build, nin  # noqa: E402
 from nin.recipes import SECTION, Variant  # noqa: E402
-from nin.runs import read  # noqa: E402
+from nin.runs import answers, read  # noqa: E402
 from nin.scale import SCALES  # noqa: E402
 from nin.stem import interpolation  # noqa: E402
 
@@ -64,9 +64,8 @@ def measured(groups):
 
 def difference(groups, label, reference):
     """How much more accurate a label's clean runs are: (points with the 95% interval, how many runs a side)."""
-    sides = [[run["test_acc"] for run in groups[name] if clean(run)] for name in (reference, label)]
-    points = [100 * value for value in welch(*sides)[:3]]
-    return points, f"{len(sides[1])} against {len(sides[0])} clean runs"
+    found = answers.contrast(groups, label, reference, answers.accuracy)
+    return found.difference[:3], f"{found.n} against {found.reference_n} clean runs"
 
 
 def removed(groups):
