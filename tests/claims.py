@@ -8,6 +8,11 @@ def ends(runs, label, measure):
     return [value for run in runs if run["label"] == label and (value := measure(run)) is not None]
 
 
+def left(run):
+    """The step at which a run left ln 10."""
+    return run["plateau_end"]
+
+
 def accuracies(runs, label):
     """The test accuracies of a label's clean runs."""
     found = ends([run for run in runs if run["outcome"] == "clean"], label, lambda run: run["test_acc"])

@@ -2,7 +2,7 @@
 
 from statistics import mean, median
 
-from claims import accuracies, ends
+from claims import accuracies, ends, left
 from nin import outcome
 from nin.compare import mcnemar, welch
 from nin.runs import read
@@ -10,11 +10,6 @@ from nin.runs import read
 STUDIES = ("training", "training-rate", "training-float32")
 SECTION, KAIMING, LINEAR, BOTH = (f"{name}, lr 0.1" for name in ("the section", "Kaiming", "linear logits", "both"))
 HALF, FLOAT32 = "the section, lr 0.05", "the section, float32"
-
-
-def left(run):
-    """The step at which a run left the plateau."""
-    return run["plateau_end"]
 
 
 def a_hundred_steps_are_too_few(runs):

@@ -1,17 +1,12 @@
 """What chapter 5 and the front page say in words of exercise 2's recorded runs: see test_claims.py."""
 
-from claims import accuracies, ends
+from claims import accuracies, ends, left
 from nin.compare import welch
 
 STUDIES = ("exercise-2-one-by-one",)
 ONE, TWO = "one 1×1, the section's recipe", "two 1×1s, the section's recipe"
 PAGE = "exercise-2-one-by-one"
 NOTES = 0.869 - 0.874  # the notes' accuracy with one 1×1 less the one with two
-
-
-def left(run):
-    """The step at which a run left ln 10."""
-    return run["plateau_end"]
 
 
 def one_1x1_less_starts_earlier(runs):

@@ -41,11 +41,6 @@ def clean(run):
     return run["outcome"] == "clean"
 
 
-def span(values):
-    """The smallest and the largest: "340 to 2,060"."""
-    return f"{min(values):,} to {max(values):,}"
-
-
 def measured(groups):
     """{name: text} of what recorded runs, {label: runs}, show."""
     points, n = difference(groups, KAIMING, START)
@@ -54,7 +49,7 @@ def measured(groups):
     found |= {f"lost_{name}": share(groups, labels, lambda run: run["outcome"] == "classes lost") for name, labels in
               (("relu", (START, KAIMING)), ("linear", (LINEAR, BOTH)))}
     for name, label in (("section", START), ("kaiming", KAIMING)):
-        found[f"plateau_{name}"] = span([run["plateau_end"] for run in groups[label] if run["plateau_end"]])
+        found[f"plateau_{name}"] = answers.left_after(groups[label])
     rings = [run for run in groups[START] if not clean(run)]
     found["rings_lost"] = f"{sum(run['outcome'] == 'classes lost' for run in rings)} of {len(rings)}"
     ends = [100 * run["test_acc"] for run in groups[START] + groups[KAIMING] if run["outcome"] == "classes lost"]
@@ -71,7 +66,7 @@ def difference(groups, label, reference):
 def removed(groups):
     """{name: text} of one 1×1 less in each block, from the runs of exercise 2, {label: runs}."""
     points, n = difference(groups, ONE, TWO)
-    return {"plateau_one": span([run["plateau_end"] for run in groups[ONE] if run["plateau_end"]]),
+    return {"plateau_one": answers.left_after(groups[ONE]),
             "one_points": "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*points), "one_n": n}
 
 

@@ -70,21 +70,23 @@ class Compared(NamedTuple):
     p: float
     accuracy: object
 
-    def seen(self, share=None, accuracy=None):
+    def seen(self, adjusted=None):
         """What differs at 5%, in words: shares of clean runs, accuracies of these, both, or nothing.
 
-        By these p-values, which may be adjusted for other tests, else by its own two.
+        By its own two p-values, or by those adjusted for other tests: {"share": p, "accuracy": p}.
         """
         from ..compare import LEAST
 
+        ps = adjusted or {"share": self.p, "accuracy": self.accuracy.difference.p if self.accuracy else 1.0}
         found = []
-        if (self.p if share is None else share) < 0.05:
+        if ps["share"] < 0.05:
             more = self.clean[0] / self.clean[1] > self.reference[0] / self.reference[1]
             found.append(f"{'more' if more else 'fewer'} runs end clean")
-        if self.accuracy and (self.accuracy.difference.p if accuracy is None else accuracy) < 0.05:
+        if ps["accuracy"] < 0.05:
             found.append(f"clean runs are {'more' if self.accuracy.difference.mean > 0 else 'less'} accurate")
         few = min(self.clean[1], self.reference[1]) < LEAST
-        return " and ".join(found) or ("too few runs to tell" if few else "no difference is seen")
+        nothing = f"no difference is {'established' if adjusted else 'seen'}"
+        return " and ".join(found) or ("too few runs to tell" if few else nothing)
 
     def figures(self):
         """The figures behind it: counts and p in one sentence, the accuracies' difference in another."""
@@ -97,9 +99,8 @@ class Compared(NamedTuple):
 
     def words(self, adjusted=None):
         """Both: the verdict, then its figures. `adjusted`, {"share": p, "accuracy": p}, if it was named before."""
-        text = f"**{self.seen(**adjusted or {})}.** {self.figures()}"
+        text = f"**{self.seen(adjusted)}.** {self.figures()}"
         if adjusted and self.accuracy:
-            text = text.replace("no difference is seen", "no difference is established")
             text += (f" The verdict is by Holm's method over this chapter's named tests: p = {adjusted['share']:.2g} "
                      f"for the share, {adjusted['accuracy']:.2g} for the accuracy.")
         return text
@@ -210,14 +211,16 @@ def primary(exercise, studies):
     return lines
 
 
+def left_after(runs):
+    """The least and the most steps after which runs left ln 10, "340 to 2,060"; empty where none did."""
+    steps = [run["plateau_end"] for run in runs if run["plateau_end"]]
+    return f"{min(steps):,} to {max(steps):,}" if steps else ""
+
+
 def _starts(runs, label, reference):
-    """After how many steps two labels' runs left ln 10, in a sentence; none where no run of one of them did."""
-    ranges = []
-    for name in (label, reference):
-        if not (steps := [run["plateau_end"] for run in runs if run["label"] == name and run["plateau_end"]]):
-            return ""
-        ranges.append(f"{min(steps):,} to {max(steps):,}")
-    return f" The runs that leave ln 10 do so after {ranges[0]} steps, against {ranges[1]}."
+    """When two labels' runs left ln 10, in a sentence; none where no run of one of them did."""
+    one, other = (left_after([run for run in runs if run["label"] == name]) for name in (label, reference))
+    return f" The runs that leave ln 10 do so after {one} steps, against {other}." if one and other else ""
 
 
 def exercise_2():

@@ -166,27 +166,30 @@ def not_recorded(name):
     epochs = sum(recipe.num_epochs for recipe in runs)
     return (f"**Not yet recorded.** In `book/`, `python -m nin record {name}` trains {len(runs)} networks for "
             f"{epochs:,} epochs in all: at pocket size, at half a minute an epoch, about "
-            f"{max(0.5, epochs / 120):.1f} hours of one core.")
+            f"{max(0.5, _hours(name)):.1f} hours of one core.")
 
 
 def coverage(*names):
-    """How many of some studies' runs are recorded at pocket size, with the commands that train them, in Markdown.
-
-    An epoch of the section's recipe at pocket size is taken as half a minute of one core.
-    """
+    """How many of some studies' runs are recorded at pocket size, with the commands that train them, in Markdown."""
     parts, hours = [], 0
     for name in names:
-        runs, n = [recipe for _, recipe in STUDIES[name].runs()], len(load(name))
-        parts.append(f"{n if n < len(runs) else 'all'} of {len(runs)} runs (`python -m nin record {name}`)")
-        hours += sum(_epochs(recipe, STUDIES[name].train_images) for recipe in runs) / 120
+        wanted, n = len([*STUDIES[name].runs()]), len(load(name))
+        parts.append(f"{n if n < wanted else 'all'} of {wanted} runs (`python -m nin record {name}`)")
+        hours += _hours(name)
     return (f"Recorded at pocket size: {', '.join(parts)}; to train all of them takes about "
             f"{max(0.5, hours):.1f} hours of one core.")
 
 
-def _epochs(recipe, train_images, test_images=10_000):
-    """The section's epochs that cost as much as a recipe: by images, of which a test takes a third, and by width."""
-    images = (train_images + test_images / 3) / (60_000 + test_images / 3)
-    return (recipe.num_epochs + (recipe.first.num_epochs if recipe.first else 0)) * images * recipe.variant.width**2
+def _hours(name, test_images=10_000):
+    """The core-hours of a study at half a minute for an epoch of the section's recipe.
+
+    By the images, of which a test takes a third of the time, and by the width.
+    """
+    study = STUDIES[name]
+    images = (study.train_images + test_images / 3) / (60_000 + test_images / 3)
+    epochs = sum((recipe.num_epochs + (recipe.first.num_epochs if recipe.first else 0)) * recipe.variant.width**2
+                 for _, recipe in study.runs())
+    return epochs * images / 120
 
 
 def summarise(runs):
