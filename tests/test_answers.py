@@ -153,23 +153,28 @@ def test_the_ladders_top_is_a_mean_over_its_clean_runs(recorded):
     assert "a mean test accuracy of **0.9410** [0.9385, 0.9435], 3 of 3 runs clean." in answers.exercise_1()[-1]
 
 
-def test_options_are_called_right_by_the_interval_alone(recorded):
-    meanings = {"worse": (lambda d: d.high < 0, "Depth counts."), "better": (lambda d: d.low > 0, "Depth costs."),
-                "no difference": (lambda d: not d.detected, "Not seen.")}
+def test_options_are_called_right_by_the_adjusted_p_alone(recorded):
+    meanings = {"worse": ("less", "Depth counts."), "better": ("more", "Depth costs."),
+                "none is established": ("no difference", "Not seen.")}
+    named = (answers.SOUNDS, "one 1×1", "two 1×1s")
+
+    def decided():
+        found, ps = answers.judged(2, answers.EXERCISE_2)
+        return answers.decided(found[named], meanings, ps[named])
 
     def right():
-        found = answers.compared(answers.under(answers.EXERCISE_2, answers.SOUNDS), "one 1×1", "two 1×1s")
-        return {option: answer for option, answer in answers.decided(found, meanings).items()
-                if answer.startswith("**Yes.**")}
+        return {option: answer for option, answer in decided().items() if answer.startswith("**Yes.**")}
 
     recorded([])
     assert right() == {}
     recorded(lines(5))
-    assert right() == {} and "So far: 5 of 5" in answers.decided(answers.compared(
-        answers.under(answers.EXERCISE_2, answers.SOUNDS), "one 1×1", "two 1×1s"), meanings)["worse"]
-    for better, option in (("two 1×1s", "worse"), ("one 1×1", "better"), (None, "no difference")):
+    assert right() == {} and "So far: 5 of 5" in decided()["worse"]
+    for better, option in (("two 1×1s", "worse"), ("one 1×1", "better"), (None, "none is established")):
         recorded(lines(20, better=better))
-        assert list(right()) == [option] and "with 20 against 20 clean runs." in right()[option]
+        assert list(right()) == [option] and "with 20 against 20 clean runs (p = " in right()[option]
+    recorded(lines(20, better="one 1×1", by=0.0023))
+    found, _ = answers.judged(2, answers.EXERCISE_2)
+    assert found[named].accuracy.difference.detected and list(right()) == ["none is established"]
     assert answers.options({"a": "b"}) == (
         '<div class="options">\n\n<details><summary>a</summary>\n\nb\n\n</details>\n</div>')
 

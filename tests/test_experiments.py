@@ -8,7 +8,7 @@ import torch
 from nin.data import batches, load
 from nin.model import class_maps, dead_maps, last_of_body
 from nin.recipes import HEADS
-from nin.runs import experiments, read, record
+from nin.runs import experiments, frozen, read, record
 from nin.runs.experiments import (
     EXPERIMENTS,
     dose,
@@ -16,7 +16,7 @@ from nin.runs.experiments import (
     maps_before_relu,
     trace_maps,
 )
-from nin.runs.studies import STUDIES
+from nin.runs.studies import STUDIES, run_name
 from nin.scale import SCALES
 from nin.step import Speed, Step
 from nin.training import train
@@ -93,6 +93,30 @@ def test_gradients_of_first_steps_are_those_of_a_step():
     loss, _, relative = step(*first, recipe.lr)
     assert found["relative"][1] == pytest.approx(relative.item(), rel=1e-3)
     assert found["loss"][1] == pytest.approx(loss.item(), rel=1e-3) and len(found["loss"]) == 2
+
+
+def test_new_heads_leave_the_body_as_it_is_and_learn_from_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(frozen, "KEPT", tmp_path)
+    recipe = experiments.replace(SCALES["smoke"].fit(experiments.SOUND), seed=3)
+    images = load(train=True).take(48)
+    net = frozen.trained(recipe, images, images, Speed(fold=True))
+    seen = frozen.represented(net, images, Speed(fold=True))
+    assert torch.equal(seen.images, net[:7](images.images / 255)) and torch.equal(seen.labels, images.labels)
+    first, again = (frozen.new_head(recipe, seen, seen) for _ in range(2))
+    assert first == again
+    accuracy, loss = frozen.new_head(experiments.replace(recipe, num_epochs=60), seen, seen)
+    assert accuracy > 0.9 and loss < first[1]  # it learns 48 images by heart
+    torch.save(net.state_dict(), tmp_path / f"{run_name(recipe, (48, 48), False)}.pt")
+    kept = frozen.trained(recipe, images, images, Speed(fold=True))  # not trained again
+    assert all(torch.equal(a, b) for a, b in zip(kept.state_dict().values(), net.state_dict().values(), strict=True))
+
+
+def test_a_case_of_frozen_bodies_has_every_head_and_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr(frozen, "KEPT", tmp_path)
+    monkeypatch.setattr(frozen, "SEEDS", 2)
+    found = frozen.on_body(1)
+    assert set(found["accuracy"]) == set(found["loss"]) == set(frozen.HEADS) and 0 <= found["own"] <= 1
+    assert all(len(values) == 2 and values[0] != values[1] for values in found["loss"].values())
 
 
 def test_cases_are_recorded_once(tmp_path, monkeypatch):

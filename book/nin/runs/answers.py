@@ -149,19 +149,20 @@ def chosen(meanings, right, text):
             for option, meaning in meanings.items()}
 
 
-def decided(found, meanings):
-    """{option: answer} of a prediction on two groups from `meanings`, {option: (when, what it would mean)}.
+def decided(found, meanings, ps):
+    """{option: answer} of a prediction on two groups, from `meanings`: {option: (outcome, what it would mean)}.
 
-    `when` takes the difference in accuracy; the one that holds is right. Where `found` is None, or has too few clean
-    runs for accuracies, no option is called right.
+    The outcomes are "less", "more" and "no difference": of the clean runs' accuracy, judged by ps["accuracy"], the
+    p-value adjusted for all named tests. Without runs, or with too few clean ones, no option is called right.
     """
     means = {option: meaning for option, (_, meaning) in meanings.items()}
     if found is None or found.accuracy is None:
         return chosen(means, None, f"So far: {found.figures()}" if found else "")
     difference, n = found.accuracy.difference, found.accuracy
-    return chosen(means, next(option for option, (when, _) in meanings.items() if when(difference)),
+    outcome = "no difference" if ps["accuracy"] >= 0.05 else "more" if difference.mean > 0 else "less"
+    return chosen(means, next(option for option, (named, _) in meanings.items() if named == outcome),
                   f"The difference is {difference.mean:+.2f} points [{difference.low:+.2f}, {difference.high:+.2f}], "
-                  f"with {n.n} against {n.reference_n} clean runs.")
+                  f"with {n.n} against {n.reference_n} clean runs (p = {ps['accuracy']:.2g} by Holm's method).")
 
 
 def early_losses():
@@ -176,7 +177,7 @@ def left_early(runs, steps):
     return len(runs), sum(bool(run["plateau_end"]) and run["plateau_end"] <= steps for run in runs)
 
 
-def _adjusted(exercise, studies):
+def judged(exercise, studies):
     """The comparisons named before the runs: {each: Compared or None}, and {each: {test: p}} by Holm over all tests.
 
     A comparison without runs, or accuracies of fewer than eight clean runs a side, counts as a test with p = 1.
@@ -195,7 +196,7 @@ def _adjusted(exercise, studies):
 
 def primary(exercise, studies):
     """Lines on the comparisons named before the runs: both tests of each, by Holm over all of them, in Markdown."""
-    found, adjusted = _adjusted(exercise, studies)
+    found, adjusted = judged(exercise, studies)
     lines, n = [], 2 * len(found)
     for (recipe, label, reference), result in found.items():
         name = f"{label} against {reference}, {recipe}"
@@ -228,7 +229,7 @@ def exercise_2():
     names = {"one 1×1": ("one 1×1 in place of two", "removing one"), "no 1×1": ("none", "removing both"),
              "three 1×1s": ("three", "a third")}
     recipes = {SECTIONS: "the section's recipe, which may not start", SOUNDS: "a recipe that starts"}
-    lines, missing, (_, adjusted) = [], [], _adjusted(2, EXERCISE_2)
+    lines, missing, (_, adjusted) = [], [], judged(2, EXERCISE_2)
     for recipe, title in recipes.items():
         runs, clauses, absent = under(EXERCISE_2, recipe), [], []
         for label in list(names)[:3 if recipe == SOUNDS else 2]:

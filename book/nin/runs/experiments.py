@@ -1,4 +1,4 @@
-"""What no comparison of finished runs can show: how a class map dies and wakes, and gradients at the start.
+"""What no comparison of finished runs can show: how a class map dies and wakes, first gradients, heads on one body.
 
 Each experiment is a list of cases; a case is one line of results/experiments/NAME.jsonl. Values that are fixed before
 the runs stand here: seeds, doses, moments.
@@ -16,7 +16,7 @@ from ..recipes import HEADS, SECTION, SOUND, change
 from ..scale import current, device
 from ..step import Step, fastest, forward
 from ..training import one_epoch
-from . import tiny
+from . import frozen, tiny
 
 WATCHED = 512  # test images, the first ones, on which class maps are looked at
 EVERY = 10  # steps between two looks
@@ -160,6 +160,8 @@ EXPERIMENTS = {
     "first-gradients": Experiment(
         "Do gradients vanish or explode at the start, whatever the head?", first_gradients,
         _cases(recipe=("the section's recipe", "a sound recipe"), head=HEADS, seeds=(100,))),
+    "frozen-bodies": Experiment(
+        "What does each head read from a body that it did not train?", frozen.on_body, _cases(body=frozen.BODIES)),
     "tiny": Experiment(
         "Does the network that is trained in the page behave as the larger ones do?", tiny.begin,
         tiny.CASES),

@@ -34,10 +34,9 @@ from ..step import Speed, fastest
 from ..training import Diverged, train
 from . import read
 from .experiments import EXPERIMENTS
-from .studies import STUDIES, recipe_id
+from .studies import KEPT, STUDIES, recipe_id, run_name
 
 SEEN = 10_000  # training images, the first ones, on which a finished network is measured
-KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nin-book"
 TRIES = 10  # how often in a row the workers may be ended from outside before any of them has finished anything
 
 
@@ -63,8 +62,7 @@ class Job:
     @property
     def name(self):
         """The run's identity as a file name."""
-        precision = "bfloat16" if self.speed.bf16 else "float32"
-        return "-".join(map(str, (recipe_id(self.recipe), *self.sizes, precision, self.recipe.seed)))
+        return run_name(self.recipe, self.sizes, self.speed.bf16)
 
     @property
     def work(self):

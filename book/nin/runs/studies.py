@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 from ..recipes import LADDER, SECTION, SOUND, TOP, Recipe, Variant, change
 
 EXTRAS = ("gradient", "probe")
+KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nin-book"  # checkpoints and final weights
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,12 @@ def recipe_id(recipe):
     recipe = recipe if isinstance(recipe, dict) else asdict(recipe)
     text = json.dumps(_differing(recipe, asdict(Recipe())), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def run_name(recipe, sizes, bf16):
+    """A run's identity as a file name; `sizes` are its numbers of training and test images."""
+    precision = "bfloat16" if bf16 else "float32"
+    return "-".join(map(str, (recipe_id(recipe), *sizes, precision, recipe.seed)))
 
 
 def _differing(values, defaults):
