@@ -199,6 +199,26 @@ def test_first_gradients_are_compared_by_their_geometric_means(monkeypatch):
     assert starts.one_step() == starts.figures() == "" and starts.larger() is None
 
 
+def test_new_heads_are_compared_on_the_same_body(monkeypatch):
+    """Bodies differ by points, heads by tenths: the difference is taken on each body."""
+    def record(more, bodies=5):
+        monkeypatch.setattr(read, "cases", lambda name: [
+            {"accuracy": {"3x3": [0.9 + body / 100, 0.902 + body / 100],
+                          "gradual": [0.901 + body / 100 + more, 0.901 + body / 100 + more + body / 1e5]},
+             "loss": {"3x3": [0.2, 0.4], "gradual": [0.1, 0.1]}} for body in range(bodies)
+            if name == "frozen-bodies"])
+
+    record(0.002)
+    assert fears.on_frozen_bodies()[1]["one-step 3×3"] == pytest.approx((91.1, 0.3))
+    assert fears.same_body() == ("On 5 trained bodies that stay as they are, new gradual heads differ from new one-step "
+                                 "3×3s by +0.20 points [+0.20, +0.20].")
+    assert f"- The head alone: {fears.same_body()}" in fears.exercise_4()
+    record(-0.002)
+    assert "by -0.20 points" in fears.same_body()
+    record(0.002, bodies=1)
+    assert fears.same_body() == ""
+
+
 def test_a_prediction_says_yes_once_and_no_elsewhere_or_neither():
     meanings = {"a": "It is a.", "b": "It is b."}
     assert answers.chosen(meanings, "b", "3 of 4.") == {"a": "**No.** 3 of 4.", "b": "**Yes.** 3 of 4. It is b."}

@@ -15,7 +15,8 @@ from nin.runs.studies import STUDIES
 matplotlib.use("agg")
 CELLS = {cell.id: cell.source for cell in notebooks.read(notebooks.BOOK / "exercise-4-one-step.ipynb").cells}
 SHOWN = ("short-answer", "recorded", "measures", "recorded-table", "measures-table", "recorded-verdicts",
-         "gradients-recorded", "probe-recorded", "gradient-options", "first-gradients", "information-options",
+         "gradients-recorded", "probe-recorded", "frozen-options", "frozen", "gradient-options", "first-gradients",
+         "information-options",
          "overfitting-options", "overfitting", "overfitting-words", "wide",
          "judged", "fears", "family-pocket", "family-accuracy", "family-table", "found", "found-recorded")
 OPEN = "All of them are **open**: no comparison has eight clean runs a side yet."
@@ -171,19 +172,23 @@ def test_runs_of_which_none_is_clean_are_drawn_and_judge_nothing(chapter):
 
 
 def test_predictions_are_answered_by_what_is_recorded(chapter, monkeypatch):
-    """The first gradients by the experiment's cases, the information by clean runs; else none is right."""
+    """First gradients and new heads by the experiments' cases, the information by clean runs; else none is right."""
     cases = [{"case": {"recipe": recipe, "head": head}, "relative": [2.0 * factor, 3.0 * factor, 5.1 * factor]}
              for recipe in ("the section's recipe", "a sound recipe") for head, factor in (("block", 1), ("3x3", 4))]
-    monkeypatch.setattr(read, "cases", lambda name: cases)
+    bodies = [{"accuracy": {"3x3": [0.9 + body / 100], "block": [0.89 + body / 99], "gradual": [0.91 + body / 98]},
+               "loss": dict.fromkeys(("3x3", "block", "gradual"), [0.2])} for body in range(5)]
+    monkeypatch.setattr(read, "cases", lambda name: bodies if name == "frozen-bodies" else cases)
     shown, _ = chapter([line(TWO[0], "one-step 3×3, a sound recipe", seed, information=0.02) for seed in range(5)])
-    for cell, right in (("gradient-options", "The one-step 3×3, under"), ("information-options", "By one point or")):
+    for cell, right in (("gradient-options", "The one-step 3×3, under"), ("information-options", "By one point or"),
+                        ("frozen-options", "The gradual head")):
         options = shown[cell][0].split("<details>")[1:]
         assert [option.split("<summary>")[1].startswith(right) for option in options] == [
             "**Yes.**" in option for option in options], cell
         assert sum("**No.**" in option for option in options) == 2
     assert list(shown["first-gradients"][0]["starts"]) == [3] * 4
+    assert list(shown["frozen"][0]["test accuracy (%)"]) == ["92.00", "91.02", "93.04"]
     monkeypatch.setattr(read, "cases", lambda name: [])
     shown, _ = chapter([])
-    assert not any("**Yes.**" in text or "**No.**" in text for cell in ("gradient-options", "information-options")
-                   for text in shown[cell])
+    predictions = ("gradient-options", "information-options", "frozen-options")
+    assert not any("**Yes.**" in text or "**No.**" in text for cell in predictions for text in shown[cell])
     assert shown["first-gradients"] == ["Not recorded yet: `python -m nin record first-gradients`."]

@@ -101,12 +101,38 @@ def judged():
     return {fear: judge(contrasts, *FEARS[fear][1:]) for fear, contrasts in found().items()}
 
 
+def on_frozen_bodies():
+    """[{head: (accuracy in %, last training loss), each a mean over its seeds}, one dict a body]: "frozen-bodies"."""
+    def mean(values):
+        return sum(values) / len(values)
+
+    return [{name: (100 * mean(line["accuracy"][head]), mean(line["loss"][head]))
+             for name, head in starts.HEADS.items() if head in line["accuracy"]} for line in read.cases("frozen-bodies")]
+
+
+def lead(bodies, head, reference):
+    """The Interval, in points, by which new heads of one kind are more accurate than of another on the same bodies."""
+    from ..compare import mean_interval
+
+    return mean_interval([body[head][0] - body[reference][0] for body in bodies])
+
+
+def same_body():
+    """What three layers in the place of one step read from the same trained bodies, in a sentence; empty without."""
+    if len(bodies := on_frozen_bodies()) < 2:
+        return ""
+    found = lead(bodies, "gradual", "one-step 3×3")
+    return (f"On {found.n} trained bodies that stay as they are, new gradual heads differ from new one-step 3×3s by "
+            f"{found.mean:+.2f} points [{found.low:+.2f}, {found.high:+.2f}].")
+
+
 def exercise_4():
     """The short answer's recorded part: which of the notes' five fears is seen, not seen, or depends on what."""
     verdicts = judged()
     known = {fear: text for fear, text in verdicts.items() if not text.startswith("**open**")}
     lines = [f"- One step {fear}: {text}." for fear, text in known.items()]
     lines += [f"- Gradients at the start: {text}" for text in [starts.one_step()] if text]
+    lines += [f"- The head alone: {text}" for text in [same_body()] if text]
     rest = [fear for fear in verdicts if fear not in known]
     if not known:
         what = "any of the notes' five fears comes true in a trained network"
