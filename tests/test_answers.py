@@ -50,8 +50,10 @@ def test_five_runs_a_side_are_counted_and_their_accuracies_left(recorded):
     title, one, none = section.split("\n")
     assert title == "- **Under the section's recipe, which may not start:**" and none.startswith("  - With none: ")
     assert one == ("  - With one 1×1 in place of two: **too few runs to tell.** 5 of 5 runs end clean, against 5 of 5 "
-                   "(p = 1). With fewer than eight clean runs on one side, accuracies are not compared. The runs that "
-                   "leave ln 10 do so after 100 to 140 steps, against 100 to 140.")
+                   "(p = 1). With fewer than eight clean runs on one side, accuracies are not compared. A first look: "
+                   "20 against 20 runs are planned. The runs that leave ln 10 do so after 100 to 140 steps, against 100 to "
+                   "140.")
+    assert "planned" not in none + head  # what was not named before explores
     assert "With three: **too few runs" in sound and "With three" not in section
     assert "In the head alone" in head and "In the body alone" in head
 
@@ -116,7 +118,10 @@ def test_holm_covers_both_tests_of_each_named_comparison(recorded):
         assert "**a difference in accuracy is established.** 20 of 20" in line
         assert "By Holm's method over all 4 tests: p = 1 (share of clean runs), p = " in line
     recorded(lines(20))
-    assert all("**no difference is established.** " in line
+    assert all("**no difference is established.** " in line and "planned" not in line
+               for line in answers.primary(2, answers.EXERCISE_2))
+    recorded(lines(19))
+    assert all(line.endswith(" A first look: 20 against 20 runs are planned.")
                for line in answers.primary(2, answers.EXERCISE_2))
 
 

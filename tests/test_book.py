@@ -98,8 +98,7 @@ def test_only_the_needed_mathjax_is_shipped():
 
 
 # The longest line of each box of code that is wider than its box.
-CUT = """() => [...document.querySelectorAll(`.cell_input pre,
-    .cell_output pre, details.module pre, div.literal-block pre`)]
+CUT = """() => [...document.querySelectorAll(".bd-article pre")]
   .filter(box => box.scrollWidth > box.clientWidth)
   .map(box => box.textContent.split("\\n").sort((a, b) => b.length - a.length)[0])"""
 

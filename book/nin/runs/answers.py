@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..recipes import TOP
 from . import read
+from .studies import STUDIES
 
 SECTIONS, SOUNDS = "the section's recipe", "a sound recipe"
 EXERCISE_2 = {SECTIONS: ("exercise-2-one-by-one",), SOUNDS: ("exercise-2-sound", "exercise-2-more")}
@@ -194,6 +195,16 @@ def judged(exercise, studies):
     return found, {named: {test: values[named, test] for test in ("share", "accuracy")} for named in found}
 
 
+def first_look(named, studies, found):
+    """A sentence where a named comparison rests on fewer runs than were fixed beforehand, else an empty text."""
+    recipe, *labels = named
+    seeds = {label: study.seeds_for(label) for study in map(STUDIES.get, studies[recipe]) for label in study.recipes}
+    planned = tuple(len(seeds[f"{label}, {recipe}"]) for label in labels)
+    if (found.clean[1], found.reference[1]) == planned:
+        return ""
+    return f" A first look: {planned[0]} against {planned[1]} runs are planned."
+
+
 def primary(exercise, studies):
     """Lines on the comparisons named before the runs: both tests of each, by Holm over all of them, in Markdown."""
     found, adjusted = judged(exercise, studies)
@@ -208,7 +219,8 @@ def primary(exercise, studies):
         seen = [words for words, p in values.items() if p < 0.05]
         lines.append(f"- {name}: **{'a difference in ' + _list(seen) if seen else 'no difference'} is established.** "
                      f"{result.figures()} By Holm's method over all {n} tests: "
-                     + ", ".join(f"p = {p:.2g} ({words})" for words, p in values.items()) + ".")
+                     + ", ".join(f"p = {p:.2g} ({words})" for words, p in values.items()) + "."
+                     + first_look((recipe, label, reference), studies, result))
     return lines
 
 
@@ -235,8 +247,10 @@ def exercise_2():
         for label in list(names)[:3 if recipe == SOUNDS else 2]:
             words, short = names[label]
             if found := compared(runs, label, "two 1×1s"):
-                ps = adjusted.get((recipe, label, "two 1×1s"))
-                clauses.append(f"  - With {words}: {found.words(ps)}{_starts(runs, label, 'two 1×1s')}")
+                named = (recipe, label, "two 1×1s")
+                look = first_look(named, EXERCISE_2, found) if named in adjusted else ""
+                clauses.append(f"  - With {words}: {found.words(adjusted.get(named))}{look}"
+                               f"{_starts(runs, label, 'two 1×1s')}")
             else:
                 absent.append(short)
         if clauses:
