@@ -1,10 +1,10 @@
 """What chapters say in words of recorded experiments, whose lines are cases and no runs: see test_claims.py."""
 
-from statistics import stdev
+from statistics import median, stdev
 
 import numpy as np
 
-from nin.runs import starts
+from nin.runs import read, starts
 from nin.runs.starts import HEADS, SECTIONS, SOUNDS, VANISHED, against
 
 STUDIES = ()  # no study's runs: a check gets the exchanged groups, or nothing for those that are recorded
@@ -50,6 +50,46 @@ def the_recipe_moves_them_tenfold(groups):
     return all(np.median(found[SOUNDS, head]) > 10 * np.median(found[SECTIONS, head]) for head in HEADS)
 
 
+def wakings(init, groups):
+    """Of the maps that are dead at the start: (how many, [(step, own weights' move, growth of ‖h‖) where one wakes])."""
+    cases = [case for name, case in groups if name == init] if groups else [
+        case for case in read.cases("lost-classes-trace") if case["case"]["init"] == init]
+    dead, woke = 0, []
+    for case in cases:
+        for k in range(10):
+            course = [row[k] > 0 for row in case["highest"]]
+            dead += not course[0]
+            if not course[0] and True in course:
+                at = course.index(True)
+                woke.append((at * case["every"], case["moved"][at][k], case["hidden"][at] / case["hidden"][0]))
+    return dead, woke
+
+
+def later_for_sooner(_):
+    """The traces with every map's course turned round: what was at the end comes first."""
+    return [(case["case"]["init"], {**case, "highest": case["highest"][::-1], "moved": case["moved"][::-1],
+                                    "hidden": case["hidden"][::-1]}) for case in read.cases("lost-classes-trace")]
+
+
+def inits_exchanged(_):
+    """The traces of the two initialisations in each other's place."""
+    other = {"xavier": "kaiming", "kaiming": "xavier"}
+    return [(other[case["case"]["init"]], case) for case in read.cases("lost-classes-trace")]
+
+
+def dead_maps_wake_by_their_input(groups):
+    """Under either start four of five dead maps wake or more, their own weights moved by less than 1% in the median."""
+    found = [wakings(init, groups) for init in ("xavier", "kaiming")]
+    return all(len(woke) >= 0.8 * dead and median(moved for _, moved, _ in woke) < 0.01 for dead, woke in found)
+
+
+def growing_input_wakes_under_xavier_alone(groups):
+    """Where a map wakes ‖h‖ has grown under Xavier and shrunk under Kaiming, where it is within tens of steps."""
+    (many, xavier), (few, kaiming) = (wakings(init, groups) for init in ("xavier", "kaiming"))
+    grown = [median(size for *_, size in woke) for woke in (xavier, kaiming)]
+    return grown[0] > 1.2 and grown[1] < 1 and few < many and median(step for step, *_ in kaiming) < 100
+
+
 CHAPTER_7 = "exercise-4-one-step"
 OF_HEADS = exchange(*(((recipe, BLOCK), (recipe, ONE_STEP[0])) for recipe in (SECTIONS, SOUNDS)))
 OF_RECIPES = exchange(*(((SECTIONS, head), (SOUNDS, head)) for head in HEADS))
@@ -59,4 +99,7 @@ CLAIMS = {  # name: the page, the check, the exchange
     "no-head-is-ten-times-the-block-at-the-start": (
         CHAPTER_7, no_head_is_ten_times_the_block, exchange(((SECTIONS, BLOCK), (SOUNDS, BLOCK)))),
     "the-recipe-moves-first-gradients-tenfold": (CHAPTER_7, the_recipe_moves_them_tenfold, OF_RECIPES),
+    "dead-maps-wake-by-their-input": ("training", dead_maps_wake_by_their_input, later_for_sooner),
+    "growing-input-wakes-maps-under-xavier-alone": (
+        "training", growing_input_wakes_under_xavier_alone, inits_exchanged),
 }

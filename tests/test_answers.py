@@ -136,11 +136,15 @@ def test_a_missing_comparison_counts_as_a_test(recorded):
 def test_exercise_4_lists_what_is_seen_and_what_is_left_to_the_runs(recorded):
     recorded(lines(10, better="gradual", studies=FOUR))
     found = fears.exercise_4()
+    assert found[0].startswith("- The gradual head in the place of one step, under a sound recipe: **clean runs are more "
+                               "accurate.** 10 of 10") and "planned" not in found[0]
+    assert found[1].startswith("- The NiN block in the place of one step") and "**no difference is est" in found[1]
     assert any(line.startswith("- One step breaks the fusion of features: **it depends**. Seen against gradual (")
                for line in found)
     assert found[-1] == ("- **Not answered yet:** whether one step loses information, makes gradients vanish or makes "
                          "gradients explode. The runs are not recorded.")
     recorded(lines(10, better="one-step 3×3", studies=FOUR))
+    assert all("**clean runs are less accurate.**" in line for line in fears.exercise_4()[:2])
     assert any(line.startswith("- One step breaks the fusion of features: **not seen**; the contrary holds")
                for line in fears.exercise_4())
 

@@ -89,7 +89,7 @@ def test_a_mark_says_from_where_on_an_effect_counts():
         return judge({"x": known(low, high)}, factor, mark=1).removesuffix(" (10 clean runs a side)")
 
     assert verdict_on(0.2, 0.7) == "**not seen**; effects above a factor of 5 are excluded"
-    assert verdict_on(-0.7, -0.2) == "**not seen**; effects above a factor of 1 are excluded"
+    assert verdict_on(-0.7, -0.2) == "**not seen**; every interval lies on the other side"
     assert verdict_on(-1.7, -1.2) == "**not seen**; the contrary holds"
     assert verdict_on(1.2, 1.4) == "**seen**, on average a factor of 20 or more"
     assert verdict_on(0.2, 2.0).endswith("above a factor of 100 are excluded")  # not seen, nor ruled out

@@ -27,6 +27,7 @@ VALUES = "findings.json"
 START, KAIMING, LINEAR, BOTH = (f"{name}, lr 0.1" for name in ("the section", "Kaiming", "linear logits", "both"))
 HALF = "both, lr 0.05"
 ONE, TWO = (f"{name}, the section's recipe" for name in ("one 1×1", "two 1×1s"))
+ONE_STEP, BLOCK, GRADUAL = (f"{name}, a sound recipe" for name in ("one-step 3×3", "NiN block", "gradual"))
 
 
 def share(groups, labels, truth):
@@ -68,6 +69,15 @@ def removed(groups):
     points, n = difference(groups, ONE, TWO)
     return {"plateau_one": answers.left_after(groups[ONE]),
             "one_points": "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*points), "one_n": n}
+
+
+def stepped(groups):
+    """{name: text} of the heads of exercise 4 under the sound recipe, from its runs, {label: runs}."""
+    found = {}
+    for name, label, reference in (("step", ONE_STEP, BLOCK), ("gradual", GRADUAL, ONE_STEP)):
+        points, n = difference(groups, label, reference)
+        found |= {f"{name}_points": "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*points), f"{name}_n": n}
+    return found
 
 
 def sprinted():
@@ -175,7 +185,8 @@ def files():
     """{name: text} of all that the front page takes from here."""
     runs = read.load("training") + read.load("training-rate")
     groups, ones = read.by_label(runs), read.by_label(read.load("exercise-2-one-by-one"))
-    values = measured(groups) | removed(ones) | sprinted() | counted()
+    heads = read.by_label(read.load("exercise-4-one-step"))
+    values = measured(groups) | removed(ones) | stepped(heads) | sprinted() | counted()
     return {VALUES: json.dumps(values, indent=1, ensure_ascii=False) + "\n",
             "thumbnail-outcomes.svg": outcomes(groups), "thumbnail-plateau.svg": plateau(groups),
             "thumbnail-window.svg": window(load(train=False).images[0, 0])}

@@ -2,7 +2,7 @@
 
 import math
 
-from . import read, starts
+from . import answers, read, starts
 from .answers import EXERCISE_4, contrast, unanswered, under
 
 
@@ -42,7 +42,7 @@ def _shrunk(run):
     return None if least is None else -least
 
 
-POINTS, NATS = "{:.2f} points".format, "{:.3f} nats".format
+POINTS, NATS = "{:.2f} points".format, "{:.4f} nats".format
 # {fear: (what grows if it comes true, its unit in words, the mark that it must pass)}, in the notes' order.
 FEARS = {
     "loses information": (information_lost, POINTS, 0),
@@ -90,6 +90,8 @@ def judge(contrasts, size, mark=0.0):
     excluded = f"effects above {size(most)} are excluded"
     if all(c.difference.high < -mark for c in known.values()):
         return f"**not seen**; the contrary holds ({basis})"
+    if all(c.difference.high < 0 for c in known.values()):
+        return f"**not seen**; every interval lies on the other side ({basis})"
     if not seen:
         return f"**not seen**; {excluded} ({basis})"
     return (f"**it depends**. Seen {', '.join(seen)}. Not seen {', '.join(others)}; "
@@ -128,9 +130,13 @@ def same_body():
 
 def exercise_4():
     """The short answer's recorded part: which of the notes' five fears is seen, not seen, or depends on what."""
-    verdicts = judged()
+    verdicts, lines, (compared, ps) = judged(), [], answers.judged(4, EXERCISE_4)
+    for named, found in compared.items():
+        if found and named[2] == "one-step 3×3":
+            lines.append(f"- The {named[1]}{' head' * (named[1] == 'gradual')} in the place of one step, under {named[0]}: "
+                         f"{found.words(ps[named])}{answers.first_look(named, EXERCISE_4, found)}")
     known = {fear: text for fear, text in verdicts.items() if not text.startswith("**open**")}
-    lines = [f"- One step {fear}: {text}." for fear, text in known.items()]
+    lines += [f"- One step {fear}: {text}." for fear, text in known.items()]
     lines += [f"- Gradients at the start: {text}" for text in [starts.one_step()] if text]
     lines += [f"- The head alone: {text}" for text in [same_body()] if text]
     rest = [fear for fear in verdicts if fear not in known]

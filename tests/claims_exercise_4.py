@@ -1,0 +1,46 @@
+"""What chapter 7 and the front page say in words of exercise 4's recorded runs: see test_claims.py."""
+
+from statistics import mean
+
+from claims import accuracies, ends, left
+from nin.compare import welch
+
+STUDIES = ("exercise-4-one-step",)
+ONE_STEP, BLOCK, GRADUAL = (f"{name}, a sound recipe" for name in ("one-step 3×3", "NiN block", "gradual"))
+PAGE = "exercise-4-one-step"
+LEVEL = 0.005  # half a point, the difference that the notes of exercise 2 speak of
+
+
+def one_step_ends_higher_than_the_block(runs):
+    """The interval of the clean runs' difference in accuracy, one step less the NiN block, lies above 0."""
+    return welch(accuracies(runs, BLOCK), accuracies(runs, ONE_STEP)).low > 0
+
+
+def one_step_learns_more_than_the_block(runs):
+    """Clean runs with one step end with a smaller training loss, and the interval of the difference leaves out 0."""
+    def loss(label):
+        return ends([run for run in runs if run["outcome"] == "clean"], label, lambda run: run["history"][-1]["loss"])
+    return welch(loss(BLOCK), loss(ONE_STEP)).high < 0
+
+
+def the_block_starts_later(runs):
+    """No run with the NiN block leaves ln 10 before all runs with one step have, and on average they are later."""
+    steps = {label: ends(runs, label, left) for label in (BLOCK, ONE_STEP)}
+    return min(steps[BLOCK]) >= max(steps[ONE_STEP]) and mean(steps[BLOCK]) > mean(steps[ONE_STEP])
+
+
+def gradual_is_level_with_one_step(runs):
+    """Between a gradual head and one step, differences of half a point either way are excluded."""
+    found = welch(accuracies(runs, ONE_STEP), accuracies(runs, GRADUAL))
+    return -LEVEL < found.low < 0 < found.high < LEVEL
+
+
+CLAIMS = {  # name: the page, the check, the exchange: pairs of labels
+    "one-step-ends-higher-than-the-block": (PAGE, one_step_ends_higher_than_the_block, {ONE_STEP: BLOCK}),
+    "one-step-learns-more-than-the-block": (PAGE, one_step_learns_more_than_the_block, {ONE_STEP: BLOCK}),
+    "the-block-starts-later": (PAGE, the_block_starts_later, {ONE_STEP: BLOCK}),
+    "gradual-is-level-with-one-step": (PAGE, gradual_is_level_with_one_step, {GRADUAL: BLOCK}),
+    "front-one-step-ends-higher-than-the-block": (
+        "index", one_step_ends_higher_than_the_block, {ONE_STEP: BLOCK}),
+    "front-gradual-is-level-with-one-step": ("index", gradual_is_level_with_one_step, {GRADUAL: BLOCK}),
+}
