@@ -64,6 +64,12 @@ def difference(groups, label, reference):
     return found.difference[:3], f"{found.n} against {found.reference_n} clean runs"
 
 
+def started(groups):
+    """{name: text} of one 1×1 less in the body under a recipe that starts, from its runs, {label: runs}."""
+    points, n = difference(groups, "one 1×1, a sound recipe", "two 1×1s, a sound recipe")
+    return {"sound_points": "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*points), "sound_n": n}
+
+
 def removed(groups):
     """{name: text} of one 1×1 less in each block, from the runs of exercise 2, {label: runs}."""
     points, n = difference(groups, ONE, TWO)
@@ -185,8 +191,8 @@ def files():
     """{name: text} of all that the front page takes from here."""
     runs = read.load("training") + read.load("training-rate")
     groups, ones = read.by_label(runs), read.by_label(read.load("exercise-2-one-by-one"))
-    heads = read.by_label(read.load("exercise-4-one-step"))
-    values = measured(groups) | removed(ones) | stepped(heads) | sprinted() | counted()
+    heads, sounds = (read.by_label(read.load(name)) for name in ("exercise-4-one-step", "exercise-2-sound"))
+    values = measured(groups) | removed(ones) | started(sounds) | stepped(heads) | sprinted() | counted()
     return {VALUES: json.dumps(values, indent=1, ensure_ascii=False) + "\n",
             "thumbnail-outcomes.svg": outcomes(groups), "thumbnail-plateau.svg": plateau(groups),
             "thumbnail-window.svg": window(load(train=False).images[0, 0])}
