@@ -3,7 +3,8 @@
 from statistics import mean
 
 from claims import accuracies, ends, left
-from nin.compare import welch
+from nin.compare import mean_interval, welch
+from nin.runs import fears
 
 STUDIES = ("exercise-4-one-step",)
 ONE_STEP, BLOCK, GRADUAL = (f"{name}, a sound recipe" for name in ("one-step 3×3", "NiN block", "gradual"))
@@ -35,11 +36,27 @@ def gradual_is_level_with_one_step(runs):
     return -LEVEL < found.low < 0 < found.high < LEVEL
 
 
+def what_the_block_costs_is_in_its_body(runs):
+    """New one-step heads on bodies trained with the block end below networks trained with one step: by the intervals."""
+    new = mean_interval([body["one-step 3×3"][0] / 100 for body in fears.on_frozen_bodies()])
+    return new.high < mean_interval(accuracies(runs, ONE_STEP)).low
+
+
+def on_one_body_one_step_is_level_with_the_block(runs):
+    """A new one-step 3×3 and a new block differ on the same body by less than half of what their networks do."""
+    networks = welch(accuracies(runs, BLOCK), accuracies(runs, ONE_STEP)).mean
+    found = fears.lead(fears.on_frozen_bodies(), "one-step 3×3", "NiN block")
+    return -networks / 2 < found.low / 100 <= found.high / 100 < networks / 2
+
+
 CLAIMS = {  # name: the page, the check, the exchange: pairs of labels
     "one-step-ends-higher-than-the-block": (PAGE, one_step_ends_higher_than_the_block, {ONE_STEP: BLOCK}),
     "one-step-learns-more-than-the-block": (PAGE, one_step_learns_more_than_the_block, {ONE_STEP: BLOCK}),
     "the-block-starts-later": (PAGE, the_block_starts_later, {ONE_STEP: BLOCK}),
     "gradual-is-level-with-one-step": (PAGE, gradual_is_level_with_one_step, {GRADUAL: BLOCK}),
+    "what-the-block-costs-is-in-its-body": (PAGE, what_the_block_costs_is_in_its_body, {ONE_STEP: BLOCK}),
+    "on-one-body-one-step-is-level-with-the-block": (
+        PAGE, on_one_body_one_step_is_level_with_the_block, {ONE_STEP: BLOCK}),
     "front-one-step-ends-higher-than-the-block": (
         "index", one_step_ends_higher_than_the_block, {ONE_STEP: BLOCK}),
     "front-gradual-is-level-with-one-step": ("index", gradual_is_level_with_one_step, {GRADUAL: BLOCK}),
