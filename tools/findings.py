@@ -67,7 +67,7 @@ def difference(groups, label, reference):
 def started(groups):
     """{name: text} of one 1×1 less in the body under a recipe that starts, from its runs, {label: runs}."""
     points, n = difference(groups, "one 1×1, a sound recipe", "two 1×1s, a sound recipe")
-    return {"sound_points": "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*points), "sound_n": n}
+    return {"sound_points": "{:+.2f} points [{:+.2f}, {:+.2f}]".format(*points), "sound_n": n}
 
 
 def removed(groups):
@@ -82,7 +82,7 @@ def stepped(groups):
     found = {}
     for name, label, reference in (("step", ONE_STEP, BLOCK), ("gradual", GRADUAL, ONE_STEP)):
         points, n = difference(groups, label, reference)
-        found |= {f"{name}_points": "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*points), f"{name}_n": n}
+        found |= {f"{name}_points": "{:+.2f} points [{:+.2f}, {:+.2f}]".format(*points), f"{name}_n": n}
     return found
 
 
