@@ -37,7 +37,7 @@ def gradual_is_level_with_one_step(runs):
 
 
 def what_the_block_costs_is_in_its_body(runs):
-    """New one-step heads on bodies trained with the block end below networks trained with one step: by the intervals."""
+    """New one-step heads on bodies trained with the block end below networks trained with one step, by intervals."""
     new = mean_interval([body["one-step 3×3"][0] / 100 for body in fears.on_frozen_bodies()])
     return new.high < mean_interval(accuracies(runs, ONE_STEP)).low
 

@@ -51,7 +51,7 @@ def the_recipe_moves_them_tenfold(groups):
 
 
 def wakings(init, groups):
-    """Of the maps that are dead at the start: (how many, [(step, own weights' move, growth of ‖h‖) where one wakes])."""
+    """Of the maps dead at the start: (how many, [(step, own weights' move, growth of ‖h‖) where one wakes])."""
     cases = [case for name, case in groups if name == init] if groups else [
         case for case in read.cases("lost-classes-trace") if case["case"]["init"] == init]
     dead, woke = 0, []

@@ -83,7 +83,7 @@ def test_the_ladder_is_answered_when_all_its_rungs_are_there(shown):
 
 def test_one_against_two_is_answered_and_turns(shown):
     for better, word, established in (("two 1×1s, a sound recipe", "Worse", True), (
-            "one 1×1, a sound recipe", "Better", True), (None, "No difference is detected", False)):
+            "one 1×1, a sound recipe", "Better", True), (None, "No difference is established", False)):
         found = shown("exercise-2-one-by-one", 20, better)
         options, = found["study-options"]
         right = [part for part in options.split("<details>") if "**Yes.**" in part]

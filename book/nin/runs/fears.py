@@ -109,7 +109,8 @@ def on_frozen_bodies():
         return sum(values) / len(values)
 
     return [{name: (100 * mean(line["accuracy"][head]), mean(line["loss"][head]))
-             for name, head in starts.HEADS.items() if head in line["accuracy"]} for line in read.cases("frozen-bodies")]
+             for name, head in starts.HEADS.items() if head in line["accuracy"]}
+            for line in read.cases("frozen-bodies")]
 
 
 def lead(bodies, head, reference):
@@ -133,8 +134,8 @@ def exercise_4():
     verdicts, lines, (compared, ps) = judged(), [], answers.judged(4, EXERCISE_4)
     for named, found in compared.items():
         if found and named[2] == "one-step 3×3":
-            lines.append(f"- The {named[1]}{' head' * (named[1] == 'gradual')} in the place of one step, under {named[0]}: "
-                         f"{found.words(ps[named])}{answers.first_look(named, EXERCISE_4, found)}")
+            lines.append(f"- The {named[1]}{' head' * (named[1] == 'gradual')} in the place of one step, under "
+                         f"{named[0]}: {found.words(ps[named])}{answers.first_look(named, EXERCISE_4, found)}")
     known = {fear: text for fear, text in verdicts.items() if not text.startswith("**open**")}
     lines += [f"- One step {fear}: {text}." for fear, text in known.items()]
     lines += [f"- Gradients at the start: {text}" for text in [starts.one_step()] if text]
