@@ -1,6 +1,9 @@
 """What the claims of all pages share: measures of recorded runs by label."""
 
 from nin.compare import LEAST
+from nin.runs.fears import last_loss
+
+HALF_A_POINT = 0.005  # the difference between the notes' runs of exercise 2
 
 
 def ends(runs, label, measure):
@@ -18,3 +21,8 @@ def accuracies(runs, label):
     found = ends([run for run in runs if run["outcome"] == "clean"], label, lambda run: run["test_acc"])
     assert len(found) >= LEAST, f"{label}: accuracies are compared from {LEAST} clean runs on"
     return found
+
+
+def losses(runs, label):
+    """The training losses of the last epoch of a label's clean runs."""
+    return ends([run for run in runs if run["outcome"] == "clean"], label, last_loss)

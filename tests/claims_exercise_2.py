@@ -1,13 +1,12 @@
 """What chapter 5 and the front page say in words of exercise 2's recorded runs: see test_claims.py."""
 
-from claims import accuracies, ends, left
+from claims import HALF_A_POINT, accuracies, ends, left, losses
 from nin.compare import welch
 
 STUDIES = ("exercise-2-one-by-one", "exercise-2-sound", "exercise-4-one-step")
 ONE, TWO = "one 1×1, the section's recipe", "two 1×1s, the section's recipe"
 SOUND_ONE, SOUND_TWO = "one 1×1, a sound recipe", "two 1×1s, a sound recipe"
 BLOCK = "NiN block, a sound recipe"  # of exercise 4, less accurate: what is not level looks like
-LEVEL = 0.005  # half a point, the notes' difference
 PAGE = "exercise-2-one-by-one"
 NOTES = 0.869 - 0.874  # the notes' accuracy with one 1×1 less the one with two
 
@@ -26,14 +25,12 @@ def the_notes_half_point_is_left_out(runs):
 def less_than_half_a_point_under_a_recipe_that_starts(runs):
     """Between one 1×1 and two in the body, under the sound recipe, half a point either way is excluded."""
     found = welch(accuracies(runs, SOUND_TWO), accuracies(runs, SOUND_ONE))
-    return -LEVEL < found.low and found.high < LEVEL
+    return -HALF_A_POINT < found.low and found.high < HALF_A_POINT
 
 
 def two_1x1s_fit_better(runs):
     """Under the sound recipe clean runs with two 1×1s in the body end with a smaller training loss than with one."""
-    def loss(label):
-        return ends([run for run in runs if run["outcome"] == "clean"], label, lambda run: run["history"][-1]["loss"])
-    return welch(loss(SOUND_TWO), loss(SOUND_ONE)).low > 0
+    return welch(losses(runs, SOUND_TWO), losses(runs, SOUND_ONE)).low > 0
 
 
 CLAIMS = {  # name: the page, the check, the exchange: pairs of labels
