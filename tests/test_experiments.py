@@ -119,6 +119,21 @@ def test_a_case_of_frozen_bodies_has_every_head_and_seed(tmp_path, monkeypatch):
     assert all(len(values) == 2 and values[0] != values[1] for values in found["loss"].values())
 
 
+def test_the_control_of_frozen_bodies_is_trained_with_one_step(monkeypatch):
+    """What is trained is the recipe of exercise 4's one step, whose weights `record` keeps."""
+    recipes = []
+
+    def trained(recipe, *_):
+        recipes.append(recipe)
+        return frozen.build(recipe.variant)
+
+    monkeypatch.setattr(frozen, "trained", trained)
+    monkeypatch.setattr(frozen, "SEEDS", 1)
+    found, recipe = frozen.on_one_step_body(3), STUDIES["exercise-4-one-step"].recipes["one-step 3×3, a sound recipe"]
+    assert recipes == [experiments.replace(SCALES["smoke"].fit(recipe), seed=3)]
+    assert set(found["accuracy"]) == {"3x3", "block"}
+
+
 def test_cases_are_recorded_once(tmp_path, monkeypatch):
     monkeypatch.setitem(EXPERIMENTS, "first-gradients", experiments.Experiment("?", first_gradients, tuple(
         {"recipe": "a sound recipe", "head": head, "seeds": 2} for head in HEADS[:2])))

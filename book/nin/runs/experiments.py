@@ -162,6 +162,8 @@ EXPERIMENTS = {
         _cases(recipe=("the section's recipe", "a sound recipe"), head=HEADS, seeds=(100,))),
     "frozen-bodies": Experiment(
         "What does each head read from a body that it did not train?", frozen.on_body, _cases(body=frozen.BODIES)),
+    "frozen-bodies-one-step": Experiment(
+        "And from a body that was trained with one step?", frozen.on_one_step_body, _cases(body=frozen.BODIES)),
     "tiny": Experiment(
         "Does the network that is trained in the page behave as the larger ones do?", tiny.begin,
         tiny.CASES),

@@ -103,14 +103,14 @@ def judged():
     return {fear: judge(contrasts, *FEARS[fear][1:]) for fear, contrasts in found().items()}
 
 
-def on_frozen_bodies():
-    """[{head: (accuracy in %, last training loss), each a mean over its seeds}, one dict a body]: "frozen-bodies"."""
+def on_frozen_bodies(experiment="frozen-bodies"):
+    """[{head: (accuracy in %, last training loss), each a mean over its seeds}, one dict a body]."""
     def mean(values):
         return sum(values) / len(values)
 
     return [{name: (100 * mean(line["accuracy"][head]), mean(line["loss"][head]))
              for name, head in starts.HEADS.items() if head in line["accuracy"]}
-            for line in read.cases("frozen-bodies")]
+            for line in read.cases(experiment)]
 
 
 def lead(bodies, head, reference):

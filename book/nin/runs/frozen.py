@@ -63,23 +63,28 @@ def new_head(recipe, seen, unseen):
     return hits / len(unseen), total / len(seen)
 
 
-def on_body(body):
+def on_body(body, trained_with="block", heads=HEADS):
     """Train a network under the sound recipe from a seed, then new heads on its body, which stays as it is.
 
-    "own": the network's accuracy on the test set with the NiN block that it was trained with; "accuracy" and "loss":
+    "own": the network's accuracy on the test set with the head that it was trained with; "accuracy" and "loss":
     {head: one of each for every seed of the head}, see `new_head`.
     """
     scale, speed = current(), fastest(device())
-    recipe = replace(scale.fit(SOUND), seed=body)
+    recipe = replace(scale.fit(change(SOUND, head=trained_with)), seed=body)
     train_set, test_set = (data.load(train=part).take(n).to(device()) for part, n in (
         (True, scale.train_images), (False, scale.test_images)))
     net = trained(recipe, train_set, test_set, speed)
     own = evaluate(net, test_set, speed)
     seen, unseen = (represented(net, split, speed) for split in (train_set, test_set))
     found = {"own": own, "accuracy": {}, "loss": {}}
-    for head in HEADS:
+    for head in heads:
         recipe = scale.fit(change(SOUND, head=head, num_epochs=EPOCHS))
         ends = [new_head(replace(recipe, seed=seed), seen, unseen) for seed in range(SEEDS)]
         for name, values in zip(("accuracy", "loss"), zip(*ends, strict=True), strict=True):
             found[name][head] = [round(value, 6) for value in values]
     return found
+
+
+def on_one_step_body(body):
+    """The control: as `on_body`, with a network that was trained with the one-step 3×3."""
+    return on_body(body, "3x3", ("3x3", "block"))
