@@ -15,8 +15,8 @@ from nin.runs.studies import STUDIES
 matplotlib.use("agg")
 CELLS = {cell.id: cell.source for cell in notebooks.read(notebooks.BOOK / "exercise-4-one-step.ipynb").cells}
 SHOWN = ("short-answer", "recorded", "measures", "recorded-table", "measures-table", "recorded-verdicts",
-         "gradients-recorded", "probe-recorded", "frozen-options", "frozen", "gradient-options", "first-gradients",
-         "information-options",
+         "gradients-recorded", "probe-recorded", "frozen-options", "frozen", "frozen-own", "gradient-options",
+         "first-gradients", "information-options",
          "overfitting-options", "overfitting", "overfitting-words", "wide",
          "judged", "fears", "family-pocket", "family-accuracy", "family-table", "found", "found-recorded")
 OPEN = "All of them are **open**: no comparison has eight clean runs a side yet."
@@ -176,8 +176,10 @@ def test_predictions_are_answered_by_what_is_recorded(chapter, monkeypatch):
     cases = [{"case": {"recipe": recipe, "head": head}, "relative": [2.0 * factor, 3.0 * factor, 5.1 * factor]}
              for recipe in ("the section's recipe", "a sound recipe") for head, factor in (("block", 1), ("3x3", 4))]
     bodies = [{"accuracy": {"3x3": [0.9 + body / 100], "block": [0.89 + body / 99], "gradual": [0.91 + body / 98]},
-               "loss": dict.fromkeys(("3x3", "block", "gradual"), [0.2])} for body in range(5)]
-    monkeypatch.setattr(read, "cases", lambda name: bodies if name == "frozen-bodies" else cases)
+               "loss": dict.fromkeys(("3x3", "block", "gradual"), [0.2]), "own": 0.9 + body / 1000}
+              for body in range(5)]
+    monkeypatch.setattr(read, "cases", lambda name: {
+        "frozen-bodies": bodies, "frozen-bodies-one-step": bodies[:1]}.get(name, cases))
     shown, _ = chapter([line(TWO[0], "one-step 3×3, a sound recipe", seed, information=0.02) for seed in range(5)])
     for cell, right in (("gradient-options", "The one-step 3×3, under"), ("information-options", "By one point or"),
                         ("frozen-options", "The gradual head")):
@@ -187,6 +189,9 @@ def test_predictions_are_answered_by_what_is_recorded(chapter, monkeypatch):
         assert sum("**No.**" in option for option in options) == 2
     assert list(shown["first-gradients"][0]["starts"]) == [3] * 4
     assert list(shown["frozen"][0]["test accuracy (%)"]) == ["92.00", "91.02", "93.04"]
+    assert len(shown["frozen-own"][0]) == 1  # of one body there is no interval
+    assert list(shown["frozen-own"][0]["that head"]) == ["90.20 [90.00, 90.40]"]
+    assert list(shown["frozen-own"][0]["a new one-step 3×3"]) == ["92.00 [90.04, 93.96]"]
     monkeypatch.setattr(read, "cases", lambda name: [])
     shown, _ = chapter([])
     predictions = ("gradient-options", "information-options", "frozen-options")

@@ -124,8 +124,8 @@ class Rung:
 
 
 # The lever of every rung in the order of climbing, as fields of Recipe or Variant. A
-# label that begins with "+" is kept by all rungs after it, the others by none; which is
-# which, the held-out accuracies of chapter 4 decide.
+# label that begins with "+" is kept by all rungs after it, the others by none: fixed
+# before any run, for the held-out accuracies of chapter 4 to judge.
 LEVERS = {
     "tried: lr 0.05": {"lr": 0.05},
     "tried: 20 epochs": {"num_epochs": 20},
