@@ -318,6 +318,12 @@ def test_what_is_recorded_is_counted_with_the_commands_and_their_hours(tmp_path,
     assert "takes about 1.8 hours" in read.coverage("family")
 
 
+def test_fewer_runs_than_planned_are_called_a_first_look():
+    """By the label's own seeds, where it has others than its study."""
+    assert read.first_look("both, warm-up", 19, "training-rate") == " A first look: 20 runs are planned."
+    assert read.first_look("the section, lr 0.05", 10, "training-rate") == ""
+
+
 def test_the_counts_of_the_recorded_runs():
     """Seeds 0 to 14 of chapter 3 at pocket size: later lines change nothing."""
     with warnings.catch_warnings():

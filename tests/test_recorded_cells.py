@@ -77,7 +77,7 @@ def test_the_ladder_is_answered_when_all_its_rungs_are_there(shown):
     right = [part for part in options.split("<details>") if "**Yes.**" in part]
     assert len(right) == 1 and "Momentum, one-cycle" in right[0] and "“+ momentum 0.9”: +2." in right[0]
     assert options.count("**No.**") == 3
-    assert "The mark is **not reached** (n = 10)" in found["test-mark"][0]  # 0.9 on the test set
+    assert "The mark is **not reached** (n = 10).\n" in found["test-mark"][0]  # 0.9 on the test set
     assert "biases of a network already trained, against a fresh network: **no difference is seen.**" in texts(found)
 
 

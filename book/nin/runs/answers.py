@@ -17,7 +17,6 @@ PRIMARY = {
     2: [(SOUNDS, "one 1×1", "two 1×1s"), (SECTIONS, "one 1×1", "two 1×1s")],
     4: [(SOUNDS, "gradual", "one-step 3×3"), (SOUNDS, "NiN block", "one-step 3×3"),
         (SOUNDS, "fully connected", "NiN block")]}
-TOPS = len(STUDIES["exercise-1-tuning"].seeds_for(TOP))  # runs of the ladder's top, fixed before them
 
 
 def unanswered(what):
@@ -298,7 +297,7 @@ def exercise_1():
         spread = f" [{mean.low:.4f}, {mean.high:.4f}]" if mean.n > 1 else ""
         lines.append(f"- The ladder of this chapter ends at {top[0]['parameters']:,} parameters and a mean test "
                      f"accuracy of **{mean.mean:.4f}**{spread}, {mean.n} of {len(top)} runs clean."
-                     + f" A first look: {TOPS} runs are planned." * (len(top) < TOPS))
+                     + read.first_look(TOP, len(top), "exercise-1-tuning"))
     else:
         lines.append(unanswered("how high the ladder of this chapter ends"))
     return lines

@@ -180,6 +180,12 @@ def coverage(*names):
             f"{max(0.5, hours):.1f} hours of one core.")
 
 
+def first_look(label, n, name):
+    """A sentence where a study's recipe has fewer runs, n, than were fixed before the runs; else an empty text."""
+    planned = len(STUDIES[name].seeds_for(label))
+    return f" A first look: {planned} runs are planned." if n < planned else ""
+
+
 def _hours(name, test_images=10_000):
     """The core-hours of a study at half a minute for an epoch of the section's recipe.
 
