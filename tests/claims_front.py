@@ -5,7 +5,6 @@ from claims_1_to_3 import (
     KAIMING,
     LINEAR,
     SECTION,
-    kaiming_ends_higher,
     kaiming_starts_earlier,
     relu_loses_classes,
 )
@@ -31,5 +30,4 @@ CLAIMS = {  # name: the page, the check, the exchange: pairs of labels
     "front-relu-loses-classes": ("index", relu_loses_classes, {SECTION: LINEAR, KAIMING: BOTH}),
     "front-no-cure-is-always-clean": ("index", no_cure_is_always_clean, {BOTH: BOTH_HALF}),
     "front-kaiming-starts-earlier": ("index", kaiming_starts_earlier, {SECTION: KAIMING}),
-    "front-kaiming-ends-higher": ("index", kaiming_ends_higher, {SECTION: KAIMING}),
 }

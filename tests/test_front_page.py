@@ -62,7 +62,9 @@ def test_shares_come_from_the_lines():
     exchanged = [{**run, "label": other.get(run["label"], run["label"])} for run in recorded]
     found = findings.measured(read.by_label(exchanged))
     assert found["clean_section"] == values["clean_kaiming"] and found["plateau_kaiming"] == values["plateau_section"]
-    assert found["kaiming_points"] != values["kaiming_points"]
+    ends = [100 * run["test_acc"] for run in runs if run["outcome"] == "clean"]
+    assert values["section_accuracy"].startswith(f"{sum(ends) / len(ends):.1f}% [")
+    assert found["section_accuracy"] != values["section_accuracy"]
 
 
 def test_one_1x1_less_comes_from_its_lines():
@@ -72,6 +74,16 @@ def test_one_1x1_less_comes_from_its_lines():
     assert values["plateau_one"] == f"{min(steps):,} to {max(steps):,}"
     exchanged = findings.removed(groups | {findings.ONE: groups[findings.TWO], findings.TWO: groups[findings.ONE]})
     assert values["one_points"].startswith("+") and exchanged["one_points"].startswith("-")
+
+
+def test_the_ladders_top_comes_from_its_lines():
+    groups = read.by_label(read.load("exercise-1-tuning"))
+    values, runs = findings.topped(groups), groups[findings.TOP]
+    ends = [100 * run["test_acc"] for run in runs if run["outcome"] == "clean"]
+    assert values["top_accuracy"].startswith(f"{sum(ends) / len(ends):.1f}% [")
+    assert values["top_n"] == f"{len(ends)} of {len(runs)} runs clean"
+    other = findings.topped(groups | {findings.TOP: groups["+ Kaiming"]})
+    assert not set(other.items()) & set(values.items()) - {("top_epochs", "80")}
 
 
 def test_counts_by_a_second_way():

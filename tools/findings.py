@@ -18,7 +18,7 @@ from nin.bench.rows import benched  # noqa: E402
 from nin.compare import fraction_interval, mean_interval  # noqa: E402
 from nin.data import load  # noqa: E402
 from nin.model import build, nin  # noqa: E402
-from nin.recipes import SECTION, Variant  # noqa: E402
+from nin.recipes import BEST, SECTION, TOP, Variant  # noqa: E402
 from nin.runs import answers, read  # noqa: E402
 from nin.scale import SCALES  # noqa: E402
 from nin.stem import interpolation  # noqa: E402
@@ -44,7 +44,6 @@ def clean(run):
 
 def measured(groups):
     """{name: text} of what recorded runs, {label: runs}, show."""
-    points, n = difference(groups, KAIMING, START)
     found = {f"clean_{name}": share(groups, [label], clean) for name, label in
              (("section", START), ("kaiming", KAIMING), ("linear", LINEAR), ("both", BOTH), ("half", HALF))}
     found |= {f"lost_{name}": share(groups, labels, lambda run: run["outcome"] == "classes lost") for name, labels in
@@ -54,8 +53,21 @@ def measured(groups):
     rings = [run for run in groups[START] if not clean(run)]
     found["rings_lost"] = f"{sum(run['outcome'] == 'classes lost' for run in rings)} of {len(rings)}"
     ends = [100 * run["test_acc"] for run in groups[START] + groups[KAIMING] if run["outcome"] == "classes lost"]
-    return found | {"kaiming_points": "{:.1f} points [{:.1f}, {:.1f}]".format(*points), "kaiming_n": n,
-                    "lost_accuracy": f"{min(ends):.0f}% to {max(ends):.0f}%"}
+    return found | {"lost_accuracy": f"{min(ends):.0f}% to {max(ends):.0f}%",
+                    "section_accuracy": accuracy(groups, START)}
+
+
+def accuracy(groups, label):
+    """The mean accuracy of a label's clean runs with its 95% interval: "83.5% [80.9, 86.2]"."""
+    found = mean_interval([answers.accuracy(run) for run in groups[label] if clean(run)])
+    return f"{found.mean:.1f}% [{found.low:.1f}, {found.high:.1f}]"
+
+
+def topped(groups):
+    """{name: text} of the ladder's top, from the runs of exercise 1 on the test set, {label: runs}."""
+    runs = groups[TOP]
+    return {"top_parameters": f"{runs[0]['parameters']:,}", "top_epochs": f"{BEST.num_epochs}",
+            "top_accuracy": accuracy(groups, TOP), "top_n": f"{sum(map(clean, runs))} of {len(runs)} runs clean"}
 
 
 def difference(groups, label, reference):
@@ -191,8 +203,10 @@ def files():
     """{name: text} of all that the front page takes from here."""
     runs = read.load("training") + read.load("training-rate")
     groups, ones = read.by_label(runs), read.by_label(read.load("exercise-2-one-by-one"))
-    heads, sounds = (read.by_label(read.load(name)) for name in ("exercise-4-one-step", "exercise-2-sound"))
-    values = measured(groups) | removed(ones) | started(sounds) | stepped(heads) | sprinted() | counted()
+    heads, sounds, tuned = (read.by_label(read.load(name)) for name in (
+        "exercise-4-one-step", "exercise-2-sound", "exercise-1-tuning"))
+    values = (measured(groups) | removed(ones) | started(sounds) | stepped(heads) | topped(tuned) | sprinted()
+              | counted())
     return {VALUES: json.dumps(values, indent=1, ensure_ascii=False) + "\n",
             "thumbnail-outcomes.svg": outcomes(groups), "thumbnail-plateau.svg": plateau(groups),
             "thumbnail-window.svg": window(load(train=False).images[0, 0])}
