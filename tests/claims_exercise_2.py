@@ -5,7 +5,7 @@ from nin.compare import welch
 
 STUDIES = ("exercise-2-one-by-one", "exercise-2-sound", "exercise-4-one-step")
 ONE, TWO = "one 1×1, the section's recipe", "two 1×1s, the section's recipe"
-SOUND_ONE, SOUND_TWO = "one 1×1, a sound recipe", "two 1×1s, a sound recipe"
+SOUND_NONE, SOUND_ONE, SOUND_TWO = (f"{number}, a sound recipe" for number in ("no 1×1", "one 1×1", "two 1×1s"))
 BLOCK = "NiN block, a sound recipe"  # of exercise 4, less accurate: what is not level looks like
 PAGE = "exercise-2-one-by-one"
 NOTES = 0.869 - 0.874  # the notes' accuracy with one 1×1 less the one with two
@@ -33,6 +33,13 @@ def two_1x1s_fit_better(runs):
     return welch(losses(runs, SOUND_TWO), losses(runs, SOUND_ONE)).low > 0
 
 
+def the_first_1x1_pays(runs):
+    """Without 1×1s in the body clean runs are less accurate than with one, by over twice one's distance from two."""
+    none, one, two = (accuracies(runs, label) for label in (SOUND_NONE, SOUND_ONE, SOUND_TWO))
+    first, second = welch(none, one), welch(one, two)
+    return first.low > 0 and first.mean > 2 * abs(second.mean)
+
+
 CLAIMS = {  # name: the page, the check, the exchange: pairs of labels
     "one-1x1-less-starts-earlier": (PAGE, one_1x1_less_starts_earlier, {ONE: TWO}),
     "the-notes-half-point-is-left-out": (PAGE, the_notes_half_point_is_left_out, {ONE: TWO}),
@@ -40,6 +47,7 @@ CLAIMS = {  # name: the page, the check, the exchange: pairs of labels
     "half-a-point-is-excluded-under-a-recipe-that-starts": (
         PAGE, less_than_half_a_point_under_a_recipe_that_starts, {SOUND_ONE: BLOCK}),
     "two-1x1s-fit-better": (PAGE, two_1x1s_fit_better, {SOUND_ONE: SOUND_TWO}),
+    "the-first-1x1-pays": (PAGE, the_first_1x1_pays, {SOUND_NONE: SOUND_TWO}),
     "front-half-a-point-is-excluded-under-a-recipe-that-starts": (
         "index", less_than_half_a_point_under_a_recipe_that_starts, {SOUND_ONE: BLOCK}),
 }

@@ -225,15 +225,15 @@ def primary(exercise, studies):
 
 
 def left_after(runs):
-    """The least and the most steps after which runs left ln 10, "340 to 2,060"; empty where none did."""
-    steps = [run["plateau_end"] for run in runs if run["plateau_end"]]
-    return f"{min(steps):,} to {max(steps):,}" if steps else ""
+    """The least and the most steps after which runs left ln 10, "340 to 2,060", or "20"; empty where none did."""
+    steps = {run["plateau_end"] for run in runs if run["plateau_end"]}
+    return " to ".join(f"{step:,}" for step in sorted({min(steps), max(steps)})) if steps else ""
 
 
 def _starts(runs, label, reference):
-    """When two labels' runs left ln 10, in a sentence; none where no run of one of them did."""
+    """When two labels' runs left ln 10, in a sentence; none where it is the same or no run of one of them did."""
     one, other = (left_after([run for run in runs if run["label"] == name]) for name in (label, reference))
-    return f" The runs that leave ln 10 do so after {one} steps, against {other}." if one and other else ""
+    return f" The runs that leave ln 10 do so after {one} steps, against {other}." if one and other and one != other else ""
 
 
 def exercise_2():
