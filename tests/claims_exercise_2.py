@@ -4,7 +4,7 @@ from claims import HALF_A_POINT, accuracies, ends, left, losses
 from nin.compare import welch
 
 STUDIES = ("exercise-2-one-by-one", "exercise-2-sound", "exercise-4-one-step")
-ONE, TWO = "one 1×1, the section's recipe", "two 1×1s, the section's recipe"
+NONE, ONE, TWO = (f"{number}, the section's recipe" for number in ("no 1×1", "one 1×1", "two 1×1s"))
 SOUND_NONE, SOUND_ONE, SOUND_TWO = (f"{number}, a sound recipe" for number in ("no 1×1", "one 1×1", "two 1×1s"))
 BLOCK = "NiN block, a sound recipe"  # of exercise 4, less accurate: what is not level looks like
 PAGE = "exercise-2-one-by-one"
@@ -40,6 +40,13 @@ def the_first_1x1_pays(runs):
     return first.low > 0 and first.mean > 2 * abs(second.mean)
 
 
+def without_1x1s_a_start_is_gained_and_capacity_lost(runs):
+    """Without 1×1s the section's runs leave ln 10 sooner and end higher; those of a recipe that starts end lower."""
+    section, sound = (welch(accuracies(runs, two), accuracies(runs, none))
+                      for two, none in ((TWO, NONE), (SOUND_TWO, SOUND_NONE)))
+    return max(ends(runs, NONE, left)) < min(ends(runs, TWO, left)) and section.low > 0 > sound.high
+
+
 CLAIMS = {  # name: the page, the check, the exchange: pairs of labels
     "one-1x1-less-starts-earlier": (PAGE, one_1x1_less_starts_earlier, {ONE: TWO}),
     "the-notes-half-point-is-left-out": (PAGE, the_notes_half_point_is_left_out, {ONE: TWO}),
@@ -48,6 +55,10 @@ CLAIMS = {  # name: the page, the check, the exchange: pairs of labels
         PAGE, less_than_half_a_point_under_a_recipe_that_starts, {SOUND_ONE: BLOCK}),
     "two-1x1s-fit-better": (PAGE, two_1x1s_fit_better, {SOUND_ONE: SOUND_TWO}),
     "the-first-1x1-pays": (PAGE, the_first_1x1_pays, {SOUND_NONE: SOUND_TWO}),
+    "without-1x1s-a-start-is-gained-and-capacity-lost": (
+        PAGE, without_1x1s_a_start_is_gained_and_capacity_lost, {NONE: TWO}),
+    "front-without-1x1s-a-start-is-gained-and-capacity-lost": (
+        "index", without_1x1s_a_start_is_gained_and_capacity_lost, {SOUND_NONE: SOUND_TWO}),
     "front-half-a-point-is-excluded-under-a-recipe-that-starts": (
         "index", less_than_half_a_point_under_a_recipe_that_starts, {SOUND_ONE: BLOCK}),
 }

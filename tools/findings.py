@@ -26,7 +26,8 @@ from nin.stem import interpolation  # noqa: E402
 VALUES = "findings.json"
 START, KAIMING, LINEAR, BOTH = (f"{name}, lr 0.1" for name in ("the section", "Kaiming", "linear logits", "both"))
 HALF = "both, lr 0.05"
-ONE, TWO = (f"{name}, the section's recipe" for name in ("one 1×1", "two 1×1s"))
+NONE, ONE, TWO = (f"{name}, {answers.SECTIONS}" for name in ("no 1×1", "one 1×1", "two 1×1s"))
+SOUND_NONE, SOUND_ONE, SOUND_TWO = (f"{name}, {answers.SOUNDS}" for name in ("no 1×1", "one 1×1", "two 1×1s"))
 ONE_STEP, BLOCK, GRADUAL = (f"{name}, a sound recipe" for name in ("one-step 3×3", "NiN block", "gradual"))
 
 
@@ -70,32 +71,29 @@ def topped(groups):
             "top_accuracy": accuracy(groups, TOP), "top_n": f"{sum(map(clean, runs))} of {len(runs)} runs clean"}
 
 
-def difference(groups, label, reference):
-    """How much more accurate a label's clean runs are: (points with the 95% interval, how many runs a side)."""
+def difference(groups, name, label, reference, digits):
+    """{name: text} of how much more accurate a label's clean runs are: points with the 95% interval, runs a side."""
     found = answers.contrast(groups, label, reference, answers.accuracy)
-    return found.difference[:3], f"{found.n} against {found.reference_n} clean runs"
+    mean, low, high = (f"{value:+.{digits}f}" for value in found.difference[:3])
+    return {f"{name}_points": f"{mean} points [{low}, {high}]",
+            f"{name}_n": f"{found.n} against {found.reference_n} clean runs"}
 
 
 def started(groups):
-    """{name: text} of one 1×1 less in the body under a recipe that starts, from its runs, {label: runs}."""
-    points, n = difference(groups, "one 1×1, a sound recipe", "two 1×1s, a sound recipe")
-    return {"sound_points": "{:+.2f} points [{:+.2f}, {:+.2f}]".format(*points), "sound_n": n}
+    """{name: text} of one 1×1 less in the body and of none, by a recipe that starts, from its runs, {label: runs}."""
+    return (difference(groups, "sound", SOUND_ONE, SOUND_TWO, 2)
+            | difference(groups, "sound_none", SOUND_NONE, SOUND_TWO, 2))
 
 
 def removed(groups):
-    """{name: text} of one 1×1 less in each block, from the runs of exercise 2, {label: runs}."""
-    points, n = difference(groups, ONE, TWO)
-    return {"plateau_one": answers.left_after(groups[ONE]),
-            "one_points": "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*points), "one_n": n}
+    """{name: text} of one 1×1 less in each block and of none, from the runs of exercise 2, {label: runs}."""
+    return ({"plateau_one": answers.left_after(groups[ONE])} | difference(groups, "one", ONE, TWO, 1)
+            | difference(groups, "none", NONE, TWO, 1))
 
 
 def stepped(groups):
     """{name: text} of the heads of exercise 4 under the sound recipe, from its runs, {label: runs}."""
-    found = {}
-    for name, label, reference in (("step", ONE_STEP, BLOCK), ("gradual", GRADUAL, ONE_STEP)):
-        points, n = difference(groups, label, reference)
-        found |= {f"{name}_points": "{:+.2f} points [{:+.2f}, {:+.2f}]".format(*points), f"{name}_n": n}
-    return found
+    return difference(groups, "step", ONE_STEP, BLOCK, 2) | difference(groups, "gradual", GRADUAL, ONE_STEP, 2)
 
 
 def sprinted():

@@ -233,7 +233,8 @@ def left_after(runs):
 def _starts(runs, label, reference):
     """When two labels' runs left ln 10, in a sentence; none where it is the same or no run of one of them did."""
     one, other = (left_after([run for run in runs if run["label"] == name]) for name in (label, reference))
-    return f" The runs that leave ln 10 do so after {one} steps, against {other}." if one and other and one != other else ""
+    told = one and other and one != other
+    return f" The runs that leave ln 10 do so after {one} steps, against {other}." if told else ""
 
 
 def exercise_2():
