@@ -268,7 +268,8 @@ def test_it_redraws_once_a_second_where_little_movement_is_wanted(browser, motio
         before = visit.root.get_attribute("data-drawn")
         visit.page.wait_for_timeout(3000)
         drawn = int(visit.root.get_attribute("data-drawn")) - int(before)
-        assert visit.root.get_attribute("data-playing") == "true"
+        # Not that it still plays: a fast machine ends its 500 steps before.
+        assert int(visit.root.get_attribute("data-step")) > 100
     print(f"\n{drawn} drawings in 3 seconds")
     assert 1 <= drawn <= most
 
