@@ -76,6 +76,19 @@ def test_one_1x1_less_comes_from_its_lines():
     assert values["one_points"].startswith("+") and exchanged["one_points"].startswith("-")
 
 
+def test_no_1x1_comes_from_its_lines():
+    """What helps under the section's recipe costs under one that starts: each turns with its own groups."""
+    for study, values_of, name, none, two in (
+            ("exercise-2-one-by-one", findings.removed, "none_points", findings.NONE, findings.TWO),
+            ("exercise-2-sound", findings.started, "sound_none_points", findings.SOUND_NONE, findings.SOUND_TWO)):
+        groups = read.by_label(read.load(study))
+        means = [sum(run["test_acc"] for run in runs) / len(runs)
+                 for label in (none, two) if (runs := [run for run in groups[label] if run["outcome"] == "clean"])]
+        sign, turned = "+-" if means[0] > means[1] else "-+"
+        assert values_of(groups)[name].startswith(sign), study
+        assert values_of(groups | {none: groups[two], two: groups[none]})[name].startswith(turned), study
+
+
 def test_the_ladders_top_comes_from_its_lines():
     groups = read.by_label(read.load("exercise-1-tuning"))
     values, runs = findings.topped(groups), groups[findings.TOP]
