@@ -89,6 +89,21 @@ def test_without_scripts_the_sentence_stands(browser):
         assert "In the HTML book" in visit.page.locator("[data-figure=curves] em").inner_text()
 
 
+def test_a_number_stands_where_its_lines_end(visit):
+    """Shorter runs are not drawn on to the edge, where steps that they never took would be."""
+    some = [told(label, seed, epochs=epochs) for seed in range(2) for label, epochs in (("ten", 3), ("eighty", 24))]
+    figure = visit(some).figure("curves")
+    ends = dict(figure.locator("path").evaluate_all(
+        "all => all.map(one => [one.dataset.variant, one.getPointAtLength(one.getTotalLength()).x])"))
+    numbers = dict(figure.locator("text[data-number]").evaluate_all(
+        "all => all.map(one => [one.dataset.number, Number(one.getAttribute('x'))])"))
+    assert set(numbers) == {"1", "2"} and ends["1"] < ends["2"] / 4
+    assert all(0 < numbers[number] - ends[number] < 30 for number in numbers)
+    pointers = figure.locator("svg[role=img] line[stroke]").evaluate_all("all => all.map(one => one.x2.baseVal.value)")
+    assert all(0 < number - pointer < 10 for pointer, number in
+               zip(sorted(pointers), sorted(numbers.values()), strict=True))
+
+
 def test_all_runs_of_the_chosen_variants(visit):
     figure = visit().figure("curves")
     assert figure.locator(".figure-title").inner_text() == "30 recorded runs"

@@ -168,7 +168,8 @@ figures.define("curves", async (root) => {
     return svg;
   }
 
-  // The variants' numbers at the right, where their lines end on average, pushed apart where they would meet.
+  // The variants' numbers, right of where their lines end on average, pushed apart where they would meet. A run of few
+  // epochs has its number where it ends: a line from there to the edge would look like the loss of further steps.
   function label(svg, some, x, y, bottom) {
     const tags = variants.flatMap((variant) => {
       const own = some.filter((line) => line.variant === variant);
@@ -180,11 +181,9 @@ figures.define("curves", async (root) => {
     const gap = Math.min(14, bottom / Math.max(1, tags.length));
     tags.forEach((tag, i) => tag.at = Math.max(tag.from, i ? tags[i - 1].at + gap : 8));
     tags.reverse().forEach((tag, i) => tag.at = Math.min(tag.at, i ? tags[i - 1].at - gap : bottom));
-    const right = Number(svg.getAttribute("width")) - 22;
-    for (const tag of tags) {
-      const {variant, from, at} = tag;
-      svg.append(make("line", {x1: tag.x + 2, x2: right, y1: from, y2: at, stroke: variant.colour}),
-        make("text", {x: right + 3, y: at + 4}, `${variant.number}`));
+    for (const {variant, x: end, from, at} of tags) {
+      svg.append(make("line", {x1: end + 2, x2: end + 18, y1: from, y2: at, stroke: variant.colour}),
+        make("text", {x: end + 21, y: at + 4, "data-number": variant.number}, `${variant.number}`));
     }
   }
 
